@@ -1,0 +1,66 @@
+"""Pure. What a plug-in promises, one Protocol each. A leaf satisfies it without importing anything."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Protocol
+
+from biweekly.model.issue import Report, SetAside
+from biweekly.model.mailing import Letter, Reply
+
+
+class Reader(Protocol):
+    """Reads one source as reports."""
+
+    def __call__(
+        self, raw: bytes, *, source: str, url: str | None, sections: Sequence[str], today: date
+    ) -> Sequence[Report | SetAside]:
+        """Return what the source holds, in its own order: reports, and what had to be set aside with a reason.
+
+        `source` is the name shown to people, `url` the page's own address where it is known, `sections` the
+        configured section titles, `today` the publication's date. Never raises for what a file can hold.
+        """
+        ...
+
+
+class Compiler(Protocol):
+    """Compiles MJML to HTML; a RenderError names the template and the line."""
+
+    def __call__(self, source: str, *, template: str) -> str:
+        """Return the HTML of an MJML document whose values were escaped already."""
+        ...
+
+
+class Transport(Protocol):
+    """A connection that takes letters one after another."""
+
+    async def submit(self, letter: Letter, *, handed: Callable[[], None]) -> Reply:
+        """Hand a letter over and return the relay's answer, whatever it is.
+
+        Calls `handed` just before the first byte of content leaves; if that raises, no content leaves and the error
+        passes through. Raises RelayUnavailable where no content had left, DeliveryInDoubt where it had and no
+        complete answer came. After either the transport is closed and another one must be opened.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Take leave (QUIT) and close; never raises."""
+        ...
+
+
+class OpenTransport(Protocol):
+    """Opens a transport to one relay."""
+
+    async def __call__(self) -> Transport:
+        """Connect, greet, secure, authenticate. RelayUnavailable says why not, in the relay's words."""
+        ...
+
+
+class Templates(Protocol):
+    """Where templates come from: the publication's own folder wins over the built-in one, file by file."""
+
+    def __call__(self, name: str) -> tuple[str, str]:
+        """Return a template's text and its path for messages; RenderError `template-missing`."""
+        ...
+
+
+Environ = Mapping[str, str]

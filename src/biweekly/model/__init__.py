@@ -1,0 +1,1 @@
+"""Pure. The nouns that every room shares."""
