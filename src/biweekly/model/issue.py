@@ -203,7 +203,8 @@ class Picture:
 class Edition:
     """The frozen renderings of an issue: what is approved and what is sent, byte for byte.
 
-    `web` is the page at /w/: the HTML without any reader's words. `sender` and `reply_to` are header fields as
+    `web` is the page at `<public_url>/w/<web_id>`: the HTML without any reader's words, at an address nobody can guess
+    (an HMAC, like the placeholders' `nonce`). `sender` and `reply_to` are header fields as
     they will be written. `sha256` is over everything else here (`render/edition.py` computes it).
     """
 
@@ -218,6 +219,7 @@ class Edition:
     public_url: str
     nonce: str
     variants: tuple[Variant, ...]
+    web_id: str
     web: str
     pictures: tuple[Picture, ...]
     reports: tuple[Entry, ...]

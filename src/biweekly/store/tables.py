@@ -133,6 +133,7 @@ edition = Table(
     Column("sha256", String(64), primary_key=True),
     Column("newsletter", String(64), nullable=False),
     Column("issue", String(64), nullable=False),
+    Column("web_id", String(32), nullable=False, unique=True),
     Column("frozen_at", Instant, nullable=False),
     Column("body", LargeBinary, nullable=False),
 )
