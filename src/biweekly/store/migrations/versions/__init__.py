@@ -1,0 +1,1 @@
+"""Edge: database. The revisions, oldest first."""
