@@ -27,6 +27,7 @@ setup: $(VENV)/.installed
 setup-dev: $(VENV)/.installed-dev
 
 $(BIN)/python:
+	@command -v $(PY) >/dev/null || { echo 'There is no $(PY) here. biweekly needs Python 3.11 or newer; try: make PY=python3.12' >&2; exit 1; }
 	@$(PY) -c 'import sys; v = sys.version_info; sys.exit("biweekly needs Python 3.11 or newer; found %d.%d. Try: make PY=python3.12" % v[:2] if v < (3, 11) else 0)'
 	@echo "Making $(VENV) with $(if $(UV),uv,venv and pip)"
 	@$(MAKE_VENV) || { echo 'No environment could be made. On Debian and Ubuntu: apt install python3-venv' >&2; rm -rf $(VENV); exit 1; }
