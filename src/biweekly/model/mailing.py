@@ -65,7 +65,8 @@ class Place:
     """One reader's place in a mailing, claimed and ready to be tried.
 
     `attempts` counts the tries so far; `began` is when it was first tried (None: never). `address` is in the form for
-    the wire, `mailable` false where the reader has left or been suppressed since planning.
+    the wire, `mailable` false where the reader has left or been suppressed since planning, `was_waiting` true where
+    it was claimed from the waiting rows and not from beyond the cursor.
     """
 
     spot: Spot
@@ -77,6 +78,7 @@ class Place:
     attempts: int = 0
     began: datetime | None = None
     mailable: bool = True
+    was_waiting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,13 @@ class Settled:
 
     place: Place
     fate: Outcome | Wait
+
+    @property
+    def attempts(self) -> int:
+        """Count the tries, this one included where the place was tried at all."""
+        if isinstance(self.fate, Wait):
+            return self.fate.attempts
+        return self.place.attempts + (self.fate.state is not OutcomeState.SKIPPED)
 
 
 @dataclass(frozen=True, slots=True)

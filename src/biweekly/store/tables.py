@@ -181,6 +181,9 @@ audience = Table(
     sqlite_with_rowid=False,
 )
 
+# Places to a shard; `lo` is always a multiple of it.
+SHARD_SIZE: Final = 10_000
+
 lane = Table(
     "lane",
     metadata,

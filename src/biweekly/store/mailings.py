@@ -1,0 +1,212 @@
+"""Edge: database. Mailings: entered, frozen when they begin, and their state as staff see and change it."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, cast
+
+from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from biweekly.errors import NothingToDo, Refused
+from biweekly.model.issue import IssueId
+from biweekly.model.mailing import Mailing, MailingId, MailingKind, MailingState
+from biweekly.model.subscriber import Standing
+from biweekly.store import reading
+from biweekly.store.tables import SHARD_SIZE, address, audience, lane, mailing, shard, subscriber
+
+_BEFORE_THE_FIRST_LETTER: Final = (MailingState.SCHEDULED, MailingState.COOLING_OFF)
+
+
+def _read(row: RowMapping) -> Mailing:
+    return Mailing(
+        id=MailingId(row["id"]), newsletter=row["newsletter"], issue=IssueId(row["issue"]),
+        kind=MailingKind(row["kind"]), edition=row["edition"], state=MailingState(row["state"]),
+        planned=row["planned"], due=row["due"], stamp=row["stamp"], started=row["started"],
+        finished=row["finished"], reason=row["reason"],
+    )  # fmt: skip
+
+
+def enter(
+    connection: Connection,
+    *,
+    newsletter: str,
+    issue: IssueId,
+    kind: MailingKind,
+    edition: str,
+    state: MailingState,
+    due: datetime | None,
+    now: datetime,
+) -> MailingId:
+    """Write a mailing down; nobody is planned yet.
+
+    Raises Refused `already-mailed` where a regular mailing of this issue exists: the database itself holds that rule.
+    """
+    try:
+        with connection.begin_nested():
+            key = connection.execute(
+                insert(mailing).values(
+                    newsletter=newsletter, issue=issue, kind=kind, edition=edition, state=state, due=due, created=now
+                )
+            ).inserted_primary_key
+    except IntegrityError as error:
+        raise Refused(
+            "this issue has its regular mailing already; an issue is mailed once", code="already-mailed",
+            place=issue, hint=f"biweekly report {issue}",
+        ) from error  # fmt: skip
+    return MailingId(cast("Any", key)[0])
+
+
+def find(engine: Engine, mailing_id: MailingId) -> Mailing:
+    """Return one mailing; NothingToDo `no-mailing`."""
+    with reading(engine) as connection:
+        row = connection.execute(select(mailing).where(mailing.c.id == mailing_id)).mappings().first()
+    if row is None:
+        raise NothingToDo("there is no such mailing", code="no-mailing", place=str(mailing_id))
+    return _read(row)
+
+
+def of_issue(engine: Engine, newsletter: str, issue: IssueId) -> Sequence[Mailing]:
+    """Return the mailings of an issue, the regular one first, then the newest."""
+    with reading(engine) as connection:
+        rows = connection.execute(
+            select(mailing).where(mailing.c.newsletter == newsletter, mailing.c.issue == issue)
+        ).mappings()
+        found = [_read(row) for row in rows]
+    return sorted(found, key=lambda one: (one.kind is not MailingKind.REGULAR, -one.id))
+
+
+def in_states(engine: Engine, newsletter: str, *states: MailingState) -> Sequence[Mailing]:
+    """Return the mailings in any of these states, the earliest due first."""
+    with reading(engine) as connection:
+        rows = connection.execute(
+            select(mailing)
+            .where(mailing.c.newsletter == newsletter, mailing.c.state.in_(states))
+            .order_by(mailing.c.due, mailing.c.id)
+        ).mappings()
+        return [_read(row) for row in rows]
+
+
+def change_state(
+    connection: Connection,
+    mailing_id: MailingId,
+    to: MailingState,
+    *,
+    only_from: Sequence[MailingState],
+    reason: str | None = None,
+    finished: datetime | None = None,
+) -> bool:
+    """Move a mailing on, only from the states named; False where it stood elsewhere."""
+    values: dict[str, Any] = {"state": to, "reason": reason}
+    if finished is not None:
+        values["finished"] = finished
+    done = connection.execute(
+        update(mailing).where(mailing.c.id == mailing_id, mailing.c.state.in_(only_from)).values(values)
+    )
+    return done.rowcount == 1
+
+
+def withdraw(connection: Connection, mailing_id: MailingId) -> bool:
+    """Take back a mailing that has not begun: its row is gone and the issue can be scheduled again."""
+    done = connection.execute(
+        delete(mailing).where(mailing.c.id == mailing_id, mailing.c.state.in_(_BEFORE_THE_FIRST_LETTER))
+    )
+    return done.rowcount == 1
+
+
+def count_readers(connection: Connection) -> Mapping[str, int]:
+    """Count active readers by variant."""
+    rows = connection.execute(
+        select(subscriber.c.variant, func.count())
+        .where(subscriber.c.standing == Standing.ACTIVE)
+        .group_by(subscriber.c.variant)
+    ).tuples()
+    return dict(rows.all())
+
+
+def count_not_mailed(connection: Connection) -> Mapping[str, int]:
+    """Count those outside a plan, by their standing; the erased are nobody."""
+    rows = connection.execute(
+        select(subscriber.c.standing, func.count())
+        .where(subscriber.c.standing.not_in([Standing.ACTIVE, Standing.ERASED]))
+        .group_by(subscriber.c.standing)
+    ).tuples()
+    return dict(rows.all())
+
+
+def freeze_audience(
+    connection: Connection,
+    mailing_id: MailingId,
+    *,
+    divide: Callable[[Mapping[str, int]], tuple[Sequence[str], Mapping[str, int]]],
+    now: datetime,
+) -> int:
+    """Begin a mailing: freeze who gets it, in which lane and order, and fix the letters' date, in this transaction.
+
+    `divide` names lanes and gives each recipient domain one. Returns the number of places.
+    """
+    counted = connection.execute(
+        select(address.c.domain, func.count())
+        .select_from(subscriber)
+        .join(address, address.c.id == subscriber.c.address_id)
+        .where(subscriber.c.standing == Standing.ACTIVE)
+        .group_by(address.c.domain)
+    ).tuples()
+    names, of_domain = divide(dict(counted.all()))
+    connection.execute(text("CREATE TEMPORARY TABLE domain_lane (domain TEXT PRIMARY KEY, lane INTEGER NOT NULL)"))
+    if of_domain:
+        connection.execute(
+            text("INSERT INTO domain_lane (domain, lane) VALUES (:domain, :lane)"),
+            [{"domain": domain, "lane": number} for domain, number in of_domain.items()],
+        )
+    connection.execute(
+        text(
+            "INSERT INTO audience (mailing, lane, pos, subscriber, address_id, variant)"
+            " SELECT :mailing, d.lane, row_number() OVER (PARTITION BY d.lane ORDER BY s.id) - 1, s.id, a.id,"
+            " CASE s.variant WHEN 'text' THEN 1 ELSE 0 END"
+            " FROM subscriber s JOIN address a ON a.id = s.address_id JOIN domain_lane d ON d.domain = a.domain"
+            " WHERE s.standing = :active"
+        ),
+        {"mailing": mailing_id, "active": Standing.ACTIVE},
+    )
+    connection.execute(text("DROP TABLE domain_lane"))
+    return _divide_work(connection, mailing_id, names, now)
+
+
+def _divide_work(connection: Connection, mailing_id: MailingId, names: Sequence[str], now: datetime) -> int:
+    """Make lanes and shards for a frozen audience, and mark the mailing as begun."""
+    rows = connection.execute(
+        select(audience.c.lane, func.count()).where(audience.c.mailing == mailing_id).group_by(audience.c.lane)
+    ).tuples()
+    counts: dict[int, int] = dict(rows.all())
+    planned = sum(counts.values())
+    if counts:
+        connection.execute(
+            insert(lane),
+            [{"mailing": mailing_id, "lane": n, "name": names[n], "planned": counts[n]} for n in sorted(counts)],
+        )
+        connection.execute(
+            insert(shard),
+            [
+                {"mailing": mailing_id, "lane": n, "lo": lo, "hi": min(lo + SHARD_SIZE, counts[n]), "cursor": lo,
+                 "inflight": lo}
+                for n in sorted(counts)
+                for lo in range(0, counts[n], SHARD_SIZE)
+            ],
+        )  # fmt: skip
+    connection.execute(
+        update(mailing)
+        .where(mailing.c.id == mailing_id)
+        .values(
+            state=MailingState.SENDING, planned=planned, stamp=now, started=now, reason=None,
+            not_mailed=json.dumps(dict(count_not_mailed(connection))),
+        )
+    )  # fmt: skip
+    return planned
+
+
+def not_mailed(engine: Engine, mailing_id: MailingId) -> Mapping[str, int]:
+    """Return who was outside the plan when the mailing began, by reason."""
+    with reading(engine) as connection:
+        found = connection.execute(select(mailing.c.not_mailed).where(mailing.c.id == mailing_id)).scalar()
+    return cast("Mapping[str, int]", json.loads(found or "{}"))
