@@ -20,7 +20,12 @@ from biweekly.model.issue import Form, Section
 
 ENV_PREFIX = "BIWEEKLY_"
 _NOT_SETTINGS = frozenset({"BIWEEKLY_TEST_PG", "BIWEEKLY_DIR"})
-_UNITS = {"s": 1, "sec": 1, "min": 60, "h": 3600, "d": 86400, "day": 86400, "days": 86400, "week": 604800}
+_UNITS = {
+    "s": 1, "sec": 1, "second": 1, "seconds": 1, "min": 60, "minute": 60, "minutes": 60, "h": 3600, "hour": 3600,
+    "hours": 3600, "d": 86400, "day": 86400, "days": 86400, "week": 604800, "weeks": 604800,
+}  # fmt: skip
+_LONGEST_S = 366 * 86400
+_DEEPEST = 8
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -31,7 +36,10 @@ def parse_duration(value: object) -> timedelta:
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", value) if isinstance(value, str) else None
     if found is None or found[2] not in _UNITS:
         raise ValueError('a duration is a number and a unit, such as "5 min", "2 h" or "3 days"')
-    return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+    seconds = float(found[1]) * _UNITS[found[2]]
+    if seconds > _LONGEST_S:
+        raise ValueError("a duration of more than a year is surely a slip")
+    return timedelta(seconds=seconds)
 
 
 def parse_clock_time(value: object) -> time:
@@ -136,7 +144,14 @@ class ScheduleConfig(_Part):
 class WorkflowConfig(_Part):
     """How many people other than the last editor must approve. Only 0 is known yet."""
 
-    approvals: Literal[0] = 0
+    approvals: int = 0
+
+    @field_validator("approvals")
+    @classmethod
+    def _none_yet(cls, value: int) -> int:
+        if value:
+            raise ValueError("only 0 is known to this release")
+        return value
 
 
 class RelayConfig(_Part):
@@ -149,7 +164,7 @@ class RelayConfig(_Part):
     password_file: str | None = None
     ca_file: str | None = None
     connections: int = Field(default=4, ge=1, le=200)
-    rate: float | None = Field(default=None, gt=0)
+    rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
     @property
     def on_loopback(self) -> bool:
@@ -226,62 +241,83 @@ def is_loopback(host: str) -> bool:
 def parse_config(text: str, *, environ: Mapping[str, str], place: str = "config.toml") -> Config:
     """Read a configuration.
 
-    Raises ConfigError: `config-syntax` where it is no TOML, `unknown-key`, `missing-key` or `bad-value` with the key.
+    Raises ConfigError: `config-syntax` where it is no TOML; `unknown-key`, `missing-key` or `bad-value` with the key,
+    and as place the line of the file or the name of the variable.
     """
     try:
         tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         line = re.search(r"line (\d+)", str(error))
         raise ConfigError(
             f"not valid TOML: {error}", code="config-syntax", place=f"{place}:{line[1]}" if line else place
         ) from error
-    _overlay(tree, environ)
+    laid = _overlay(tree, environ)
     try:
-        return Config.model_validate(tree)
+        return Config.model_validate(tree, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise _explain(error, text, place) from error
+        raise _explain(error, text, place, laid) from error
 
 
-def _overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> None:
-    """Lay `BIWEEKLY_SECTION__KEY` variables over the file; a number is an index, a value is TOML where it can be."""
+def _overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> dict[tuple[str, ...], str]:
+    """Lay `BIWEEKLY_SECTION__KEY` variables over the file and say which variable set which key."""
+    laid = {}
     for name, raw in sorted(environ.items()):
         if not name.startswith(ENV_PREFIX) or "__" not in name or name in _NOT_SETTINGS:
             continue
-        *path, last = name.removeprefix(ENV_PREFIX).lower().split("__")
-        spot: Any = tree
-        for step, following in zip(path, [*path[1:], last], strict=True):
-            spot = _descend(spot, step, [] if following.isdigit() else {})
-        _assign(spot, last, _toml_value(raw))
+        path = tuple(name.removeprefix(ENV_PREFIX).lower().split("__"))
+        if any("\ud800" <= character <= "\udfff" for character in raw):
+            raise ConfigError(
+                "the variable is not text in UTF-8", code="bad-value", key=".".join(path), place=name,
+                hint="set it again in a UTF-8 locale",
+            )  # fmt: skip
+        if len(path) > _DEEPEST or not _lay(tree, path, _value_of(raw)):
+            raise ConfigError(
+                f"the variable {name} names no key", code="unknown-key", key=".".join(path), place=name,
+                hint="write it like BIWEEKLY_WEB__PORT or BIWEEKLY_RELAY__0__HOST",
+            )  # fmt: skip
+        laid[path] = name
+    return laid
 
 
-def _descend(spot: Any, step: str, empty: Any) -> Any:
-    if isinstance(spot, list):
-        while len(spot) <= int(step):
-            spot.append(type(empty)())
-        return spot[int(step)]
-    return spot.setdefault(step, empty) if isinstance(spot, dict) else {}
+def _lay(spot: Any, path: tuple[str, ...], value: Any) -> bool:
+    """Set the value at a path, making tables and one-longer lists on the way; False where the path leads nowhere."""
+    step, rest = path[0], path[1:]
+    below: Any = [] if rest and rest[0].isdecimal() else {}
+    if isinstance(spot, dict):
+        if not rest:
+            spot[step] = value
+            return True
+        return _lay(spot.setdefault(step, below), rest, value)
+    if not isinstance(spot, list) or not re.fullmatch("[0-9]{1,3}", step) or int(step) > len(spot):
+        return False
+    if int(step) == len(spot):
+        spot.append(below if rest else value)
+    elif not rest:
+        spot[int(step)] = value
+    return not rest or _lay(spot[int(step)], rest, value)
 
 
-def _assign(spot: Any, last: str, value: Any) -> None:
-    if isinstance(spot, list):
-        spot[int(last) :] = [value]
-    else:
-        spot[last] = value
+def _value_of(raw: str) -> Any:
+    """A variable's text; lists, tables and quoted strings are read as TOML, the rest as the key demands."""
+    if raw.lstrip()[:1] in {"[", "{", '"', "'"}:
+        try:
+            read = tomllib.loads(f"v = {raw}")
+        except (ValueError, RecursionError):
+            return raw
+        if list(read) == ["v"]:
+            return read["v"]
+    return raw
 
 
-def _toml_value(raw: str) -> Any:
-    try:
-        return tomllib.loads(f"v = {raw}")["v"]
-    except tomllib.TOMLDecodeError:
-        return raw
-
-
-def _explain(error: ValidationError, text: str, place: str) -> ConfigError:
+def _explain(error: ValidationError, text: str, place: str, laid: Mapping[tuple[str, ...], str]) -> ConfigError:
     """Turn the first thing that is wrong into a sentence with a line and a cure."""
-    first = error.errors()[0]
+    faults = error.errors()
+    # A misspelt key is also a missing one; the spelling is the better news.
+    first = next((one for one in faults if one["type"] == "extra_forbidden"), faults[0])
     path = [str(step) for step in first["loc"]]
     key = ".".join(path)
-    where = _place_of(path, text, place)
+    variable = next((name for set_by, name in laid.items() if tuple(path[: len(set_by)]) == set_by), None)
+    where = variable or _place_of(path, text, place)
     match first["type"]:
         case "extra_forbidden":
             near = difflib.get_close_matches(path[-1], _known_keys(path[:-1]), n=1, cutoff=0.5)
@@ -292,9 +328,13 @@ def _explain(error: ValidationError, text: str, place: str) -> ConfigError:
                 f"{key} is needed and not set", code="missing-key", key=key, place=place,
                 hint="config.example.toml shows every key with a comment",
             )  # fmt: skip
+        case "too_long" if path == ["relay"]:
+            cause = "only one relay is known to this release"
         case _:
             cause = first["msg"].removeprefix("Value error, ")
-            return ConfigError(f"{key}: {cause}", code="bad-value", key=key, place=where)
+    return ConfigError(
+        f"{key}: {cause}", code="bad-value", key=key, place=where, hint="docs/configuration.md says what it may be"
+    )
 
 
 def _known_keys(path: list[str]) -> list[str]:
@@ -320,6 +360,8 @@ def _flatten(annotation: Any) -> list[Any]:
 def _place_of(path: list[str], text: str, place: str) -> str:
     """Find the line that sets the key: the first `key =` after its table's heading, as far as text alone tells."""
     names = [step for step in path if not step.isdigit()]
+    if not names:
+        return place
     heading = re.compile(rf"^\s*\[+\s*{re.escape(names[0])}\s*\]+")
     setting = re.compile(rf"^\s*{re.escape(names[-1])}\s*=")
     inside = len(names) == 1
