@@ -1,0 +1,1 @@
+"""Shell. Pages: the local preview, and those that a letter points to."""
