@@ -14,6 +14,7 @@ from biweekly.contracts import Environ
 from biweekly.errors import ConfigError, RenderError
 
 CONFIG_NAME: Final = "config.toml"
+_SECRET_BYTES: Final = 32
 
 
 def data_root() -> Path:
@@ -93,9 +94,9 @@ class Publication:
         """32 random bytes in var/secret, made once, readable by the owner only. Every key is derived from it."""
         path = self.var / "secret"
         try:
-            return bytes.fromhex(path.read_text("ascii"))
+            return _secret_in(path)
         except FileNotFoundError:
-            made = secrets.token_bytes(32)
+            made = secrets.token_bytes(_SECRET_BYTES)
             draft = path.with_name(f"secret.{os.getpid()}.{secrets.token_hex(4)}")
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(made.hex())
@@ -105,15 +106,10 @@ class Publication:
                 # A link fails where another process was first, and then that one's secret counts.
                 os.link(draft, path)
             except FileExistsError:
-                made = bytes.fromhex(path.read_text("ascii"))
+                made = _secret_in(path)
             finally:
                 draft.unlink()
             return made
-        except ValueError as error:
-            raise ConfigError(
-                "the secret is not 64 hexadecimal digits; links in letters already sent depend on it",
-                code="secret-broken", place=str(path), hint="put the file back from a backup",
-            ) from error  # fmt: skip
 
     def key(self, purpose: str) -> bytes:
         """Derive a key for one purpose: HMAC-SHA-256 of its name under the secret."""
@@ -153,6 +149,25 @@ def open_publication(folder: Path, *, environ: Environ) -> Publication:
     return Publication(folder.resolve(), parse_config(text, environ=environ, place=CONFIG_NAME))
 
 
+def _secret_in(path: Path) -> bytes:
+    try:
+        found = bytes.fromhex(path.read_text("ascii"))
+    except ValueError:
+        found = b""
+    if len(found) != _SECRET_BYTES:
+        raise ConfigError(
+            "the secret is not 64 hexadecimal digits; links in letters already sent depend on it",
+            code="secret-broken", place=str(path), hint="put the file back from a backup",
+        )  # fmt: skip
+    return found
+
+
 def _private(folder: Path) -> Path:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be made: {error.strerror}", code="folder-unwritable", place=str(folder),
+            hint="give the publication a folder that its user may write to",
+        ) from error  # fmt: skip
     return folder
