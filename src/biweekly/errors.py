@@ -8,6 +8,7 @@ BiweeklyError
 ├─ ConfigError           configuration or environment                          exit 3
 ├─ StoreError            the database                                          exit 3
 ├─ ReportError           a report cannot be read                               exit 1
+├─ IssueError            an issue.toml or sent.toml cannot be used             exit 1
 ├─ RenderError           a template or the compiler                            exit 1
 ├─ RosterError           a list of subscribers cannot be read                  exit 1
 ├─ AddressError          also a ValueError: not an address that can be mailed  exit 1
@@ -72,6 +73,10 @@ class ReportError(BiweeklyError):
         super().__init__(message, code=code, place=f"{name}:{line}" if line else name, hint=hint)
         self.name = name
         self.line = line
+
+
+class IssueError(BiweeklyError):
+    """An issue's file cannot be used as it stands; `place` is its file and line."""
 
 
 class RenderError(BiweeklyError):

@@ -157,6 +157,18 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Composed:
+    """What `compose` last wrote into an issue: how it tells its own words from the editor's.
+
+    `reports` maps every report it put in to its content hash then; one that is here and no entry was taken out by hand.
+    """
+
+    reports: Mapping[ReportId, str]
+    subject: str
+    preheader: str
+
+
+@dataclass(frozen=True, slots=True)
 class Issue:
     """One number of the newsletter, as its issue.toml says. Entries stand in printing order."""
 
@@ -168,6 +180,7 @@ class Issue:
     note: str
     entries: tuple[Entry, ...]
     skipped: Mapping[ReportId, str] = field(default_factory=dict)
+    composed: Composed | None = None
 
 
 class VariantName(StrEnum):
