@@ -1,0 +1,110 @@
+"""Pure. A relay's replies out of its bytes, bounded and strict (RFC 5321 section 4.2, RFC 2034)."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from biweekly.model.mailing import Phase, Reply
+
+MOST_BYTES: Final = 64 * 1024
+MOST_LINES: Final = 100
+LONGEST_TEXT: Final = 500  # characters kept of a relay's words; the rest is seldom about the letter
+
+_LINE: Final = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
+_ENHANCED: Final = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
+
+
+class Garbled(Exception):
+    """What came is no SMTP reply; the connection cannot be trusted any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One complete reply: its code and its lines without code and line end."""
+
+    code: int
+    lines: tuple[str, ...]
+
+    def reply(self, phase: Phase) -> Reply:
+        """Return it as the answer in a phase: enhanced status taken out, words cleaned and on one line."""
+        found = _ENHANCED.match(self.lines[0])
+        status = found[1] if found else None
+        words = (_without(status, line) for line in self.lines)
+        return Reply(self.code, clean(" ".join(word for word in words if word)), phase, status)
+
+
+class ReplyParser:
+    """Takes bytes as they come and gives complete replies one at a time.
+
+    Holds at most one reply's bytes and what came in the same piece. A reply over 64 kB or 100 lines, another code in
+    a continuation line, a code outside 200-599, text that is no UTF-8, or a line that does not end in CRLF is Garbled.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._looked_at = 0
+        self._size_bytes = 0
+        self._code = 0
+        self._lines: list[str] = []
+
+    @property
+    def pending(self) -> bool:
+        """Whether anything came that was not yet given out."""
+        return bool(self._buffer or self._lines)
+
+    def feed(self, piece: bytes) -> None:
+        """Take what came."""
+        self._buffer += piece
+
+    def next(self) -> Said | None:
+        """Return the next complete reply, None where more must come; raises Garbled."""
+        while (end := self._buffer.find(b"\n", self._looked_at)) >= 0:
+            line = bytes(self._buffer[: end + 1])
+            del self._buffer[: end + 1]
+            self._looked_at = 0
+            self._size_bytes += len(line)
+            if (said := self._take(line)) is not None:
+                return said
+        self._looked_at = len(self._buffer)
+        if self._size_bytes + len(self._buffer) > MOST_BYTES:
+            raise Garbled(f"a reply longer than {MOST_BYTES} bytes")
+        return None
+
+    def _take(self, line: bytes) -> Said | None:
+        if self._size_bytes > MOST_BYTES or len(self._lines) >= MOST_LINES:
+            raise Garbled(f"a reply longer than {MOST_BYTES} bytes or {MOST_LINES} lines")
+        if not line.endswith(b"\r\n"):
+            raise Garbled(f"a line that does not end in CRLF: {_show(line)}")
+        found = _LINE.fullmatch(line, 0, len(line) - 2)
+        if found is None:
+            raise Garbled(f"no reply: {_show(line)}")
+        code, more, text = int(found[1]), found[2] == b"-", found[3] or b""
+        if self._lines and code != self._code:
+            raise Garbled(f"a reply that begins with {self._code} and goes on with {code}")
+        try:
+            self._lines.append(text.decode("utf-8"))
+        except UnicodeDecodeError:
+            raise Garbled(f"a reply that is not UTF-8: {_show(line)}") from None
+        self._code = code
+        if more:
+            return None
+        said = Said(code, tuple(self._lines))
+        self._lines, self._size_bytes = [], 0
+        return said
+
+
+def clean(text: str) -> str:
+    """Make a relay's words safe to print, log and store: no control or direction characters, one line, bounded."""
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else " " for letter in text)
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
+
+
+def _without(status: str | None, line: str) -> str:
+    found = _ENHANCED.match(line)
+    return line[found.end() :] if found and found[1] == status else line
+
+
+def _show(line: bytes) -> str:
+    return repr(clean(line[:80].decode("utf-8", "replace")))
