@@ -115,9 +115,10 @@ class Roster:
             yield from _drain(lines)
             if cells is None:
                 return
-            if lines.record[0].number > self._rows_after and any(cell.strip() for cell in cells):
-                recoded = any(line.recoded for line in lines.record)
-                yield self.columns.read(cells, line=lines.record[0].number, recoded=recoded)
+            first = lines.record[0]
+            if first.number > self._rows_after and any(map(str.strip, cells)):
+                recoded = first.recoded or (len(lines.record) > 1 and any(one.recoded for one in lines.record))
+                yield self.columns.read(cells, line=first.number, recoded=recoded)
 
     def _records(self, lines: _Lines) -> Iterator[list[str]]:
         return csv.reader(lines, delimiter=self.separator, strict=True, skipinitialspace=True)

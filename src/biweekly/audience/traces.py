@@ -11,7 +11,7 @@ from biweekly.audience.validate import restore
 _PIECE: Final = 1 << 20
 # An address is not found inside a longer one: nino@example.org is not in giannino@example.org.
 _BEFORE: Final = rb"(?<![A-Za-z0-9_!#$%&'*+\-/=?^`{|}~.])"
-_AFTER: Final = rb"(?![A-Za-z0-9\-])"
+_AFTER: Final = rb"(?![A-Za-z0-9\-]|\.[A-Za-z0-9])"
 
 
 def files_holding(addresses: Sequence[str], folders: Iterable[Path]) -> Iterator[Path]:
@@ -24,7 +24,7 @@ def files_holding(addresses: Sequence[str], folders: Iterable[Path]) -> Iterator
     if not needles:
         return
     wanted = re.compile(_BEFORE + b"(?:" + b"|".join(map(re.escape, needles)) + b")" + _AFTER, re.IGNORECASE)
-    overlap = max(map(len, needles)) + 2
+    overlap = max(map(len, needles)) + 3
     for folder in folders:
         for path in sorted(folder.rglob("*")):
             if path.is_file() and _holds(path, wanted, overlap):

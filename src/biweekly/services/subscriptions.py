@@ -15,6 +15,7 @@ from biweekly.model.mailing import MailingId
 from biweekly.model.subscriber import Standing, Subscriber, SubscriberId
 
 _BATCH: Final = 5_000
+_PLAIN_VARIANT: Final = VariantName.HTML.value
 EXPORT_HEADER: Final = ("email", "name", "variant", "standing", "since")
 
 
@@ -244,7 +245,7 @@ class Subscriptions:
 
     def _entry(self, row: Row, address: Address) -> Entry:
         # `.value`: what is written to files and databases is a plain str.
-        variant = (row.variant or VariantName.HTML).value
+        variant = row.variant.value if row.variant is not None else _PLAIN_VARIANT
         return (self._people.hash_of(address.key), row.line, address.on_wire, row.name, address.domain, variant)
 
 

@@ -109,9 +109,7 @@ class People:
     def count(self) -> Mapping[Standing, int]:
         """Count people by standing."""
         with reading(self._engine) as connection:
-            rows = connection.execute(
-                select(subscriber.c.standing, func.count()).group_by(subscriber.c.standing)
-            ).tuples()
+            rows = connection.execute(select(subscriber.c.standing, func.count()).group_by(subscriber.c.standing))
             return {Standing(standing): count for standing, count in rows}
 
     def history(self, wanted: SubscriberId) -> Sequence[Consent]:
