@@ -11,6 +11,7 @@ from typing import Final
 _LIMIT: Final = 73  # a last blank becomes "=20", and the soft break takes one more: 76
 _PLAIN: Final = frozenset(range(33, 127)) - {ord("=")}
 _HEX: Final = tuple(f"={number:02X}".encode() for number in range(256))
+_WORD_OCTETS: Final = 39  # 52 of base64, 64 with the frame: a whole row even behind "Subject: "
 SOFT_BREAK: Final = b"=\r\n"
 
 
@@ -44,7 +45,7 @@ def _encode_line(line: bytes) -> bytes:
 
 def _guard_start(piece: bytes, ahead: bytes) -> bytes:
     """A row must not start with a dot (RFC 5321 section 4.5.2), nor read "From ", nor open with a blank."""
-    if piece == b"." or piece == b" " or (piece == b"F" and ahead == b"From "):
+    if piece in {b".", b" "} or (piece == b"F" and ahead == b"From "):
         return _HEX[piece[0]]
     return piece
 
@@ -58,6 +59,7 @@ def encode_phrase(text: str) -> str:
 
     Each encoded word is at most 75 characters (RFC 2047 section 2) and ends between characters.
     """
+    text = " ".join(text.split())
     if text.isascii():
         if text and all(char.isalnum() or char in " !#$%&'*+-/=?^_`{|}~" for char in text) and "=?" not in text:
             return text
@@ -73,7 +75,7 @@ def encode_words(text: str) -> str:
     chunk = b""
     for char in text:
         encoded = char.encode()
-        if len(chunk) + len(encoded) > 45:  # noqa: PLR2004 - 45 octets are 60 of base64, 72 with the frame
+        if len(chunk) + len(encoded) > _WORD_OCTETS:
             words.append(_word(chunk))
             chunk = b""
         chunk += encoded

@@ -210,3 +210,12 @@ def not_mailed(engine: Engine, mailing_id: MailingId) -> Mapping[str, int]:
     with reading(engine) as connection:
         found = connection.execute(select(mailing.c.not_mailed).where(mailing.c.id == mailing_id)).scalar()
     return cast("Mapping[str, int]", json.loads(found or "{}"))
+
+
+def insist(planned: int, expected: int) -> None:
+    """Refuse to go on where the audience is not of the size a person confirmed (Refused `count-changed`)."""
+    if planned != expected:
+        raise Refused(
+            f"{expected} subscribers were confirmed, and now there are {planned}", code="count-changed",
+            hint="look at the plan again, then confirm the new number",
+        )  # fmt: skip

@@ -1,0 +1,150 @@
+"""Edge: filesystem. One log for each issue: JSON lines, by subscriber number and domain, never an address.
+
+A line is written after the commit it tells of. What a crash kept from being written is filled in from the ledger, so
+that the log accounts for every place without the database. Each line is documented in docs/running.md.
+"""
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from biweekly.errors import StoreError
+from biweekly.model.mailing import MailingId, Outcome, OutcomeState, Settled, Spot
+from biweekly.model.subscriber import SubscriberId
+
+EVENTS = {
+    OutcomeState.ACCEPTED: "accepted",
+    OutcomeState.REFUSED: "refused",
+    OutcomeState.EXPIRED: "expired",
+    OutcomeState.SKIPPED: "skipped",
+    OutcomeState.IN_DOUBT: "uncertain",
+}
+_PLACE_EVENTS = frozenset(EVENTS.values())
+
+
+class IssueLog:
+    """The log of one issue, opened for appending."""
+
+    def __init__(self, path: Path) -> None:
+        """Open it; a torn last line, left by a crash, is closed so that it spoils no other."""
+        self.path = path
+        self.behind = False
+        try:
+            self._file = path.open("ab")
+            if path.stat().st_size and _last_byte(path) != b"\n":
+                self._file.write(b"\n")
+        except OSError as error:
+            raise StoreError(
+                f"the log cannot be written: {error.strerror}", code="log-unwritable", place=str(path),
+                hint="make room on the disk, or give the folder back to this user",
+            ) from error  # fmt: skip
+
+    def tell(self, event: str, *, mailing: MailingId, at: datetime, **facts: Any) -> None:
+        """Write what happened to a mailing as a whole."""
+        self._write([_dump({"at": _when(at), "mailing": mailing, "event": event, **facts})])
+
+    def settled(self, mailing: MailingId, ones: Iterable[Settled]) -> None:
+        """Write what became of places: their outcome, or that they wait after a try."""
+        lines = []
+        for one in ones:
+            place, fate = one.place, one.fate
+            if isinstance(fate, Outcome):
+                lines.append(outcome_line(mailing, place.spot, place.subscriber, place.domain, fate, one.attempts))
+            elif fate.attempts > place.attempts:
+                lines.append(_dump({
+                    "at": _when(fate.until), "mailing": mailing, "event": "waiting", "lane": place.spot.lane,
+                    "pos": place.spot.pos, "round": place.spot.round, "subscriber": place.subscriber,
+                    "domain": place.domain, "attempts": fate.attempts, "code": fate.code, "reply": fate.reply,
+                }))  # fmt: skip
+        self._write(lines)
+
+    def fill(self, mailing: MailingId, ledger: Iterable[tuple[Spot, SubscriberId, str, Outcome, int]]) -> int:
+        """Add the lines that the ledger has and the log has not; returns how many."""
+        there = _Marks()
+        for line in read(self.path):
+            if line.get("mailing") == mailing and line.get("event") in _PLACE_EVENTS:
+                there.add(Spot(line["lane"], line["pos"], line["round"]))
+        missing = [outcome_line(mailing, *row) for row in ledger if row[0] not in there]
+        self._write(missing)
+        self.behind = False
+        return len(missing)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _write(self, lines: list[bytes]) -> None:
+        if not lines:
+            return
+        try:
+            self._file.write(b"".join(lines))
+            self._file.flush()
+        except OSError:
+            # The ledger is the truth; a full disk must not stop the account of what was sent. `fill` mends it.
+            self.behind = True
+
+
+class _Marks:
+    """A set of spots that stays small at a million: bits for the first round, a set for the rest."""
+
+    def __init__(self) -> None:
+        self._first: dict[int, bytearray] = defaultdict(bytearray)
+        self._later: set[Spot] = set()
+
+    def add(self, spot: Spot) -> None:
+        if spot.round:
+            self._later.add(spot)
+            return
+        bits = self._first[spot.lane]
+        byte = spot.pos // 8
+        if byte >= len(bits):
+            bits.extend(bytes(byte + 1024 - len(bits)))
+        bits[byte] |= 1 << spot.pos % 8
+
+    def __contains__(self, spot: Spot) -> bool:
+        if spot.round:
+            return spot in self._later
+        bits = self._first.get(spot.lane, b"")
+        byte = spot.pos // 8
+        return byte < len(bits) and bool(bits[byte] >> spot.pos % 8 & 1)
+
+
+def outcome_line(
+    mailing: MailingId, spot: Spot, subscriber: SubscriberId, domain: str, fate: Outcome, attempts: int
+) -> bytes:
+    """Write an outcome as a line of the log."""
+    return _dump({
+        "at": _when(fate.at), "mailing": mailing, "event": EVENTS[fate.state], "lane": spot.lane, "pos": spot.pos,
+        "round": spot.round, "subscriber": subscriber, "domain": domain, "attempts": attempts, "code": fate.code,
+        "reply": fate.reply,
+    })  # fmt: skip
+
+
+def read(path: Path) -> Iterator[Mapping[str, Any]]:
+    """Yield the lines of a log that are whole; a torn one is passed over."""
+    with path.open("rb") as file:
+        for raw in file:
+            try:
+                line = json.loads(raw)
+            except ValueError:
+                continue
+            if isinstance(line, dict):
+                yield line
+
+
+def _dump(line: Mapping[str, Any]) -> bytes:
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _when(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _last_byte(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1)

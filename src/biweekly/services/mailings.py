@@ -1,0 +1,277 @@
+"""Conduct. A mailing from plan to account: planned, scheduled, begun, carried, settled, reported.
+
+Nothing here touches the world: the books, the edition and the carrier are handed in. A mailing is carried by whoever
+holds the right to send; everything else only changes rows that the carrier reads.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal, Protocol
+
+from biweekly.errors import BiweeklyError, NothingToDo, Refused, UsageError
+from biweekly.model.issue import Edition, IssueId
+from biweekly.model.mailing import Mailing, MailingId, MailingKind, MailingState, Tally
+from biweekly.model.subscriber import SubscriberId
+
+_NOT_BEGUN: Final = (MailingState.SCHEDULED, MailingState.COOLING_OFF)
+_CAN_GO_ON: Final = (MailingState.SENDING, MailingState.PAUSED)
+_SOONEST: Final = timedelta(minutes=2)
+
+
+class Books(Protocol):
+    """What the service asks of the database (`store.books.Books`)."""
+
+    def of_issue(self, issue: IssueId) -> Sequence[Mailing]: ...  # noqa: D102
+    def in_states(self, *states: MailingState) -> Sequence[Mailing]: ...  # noqa: D102
+    def find(self, mailing: MailingId) -> Mailing: ...  # noqa: D102
+    def count_readers(self) -> tuple[Mapping[str, int], Mapping[str, int]]: ...  # noqa: D102
+    def enter(  # noqa: D102
+        self, issue: IssueId, kind: MailingKind, frozen: tuple[str, str, bytes], *, due: datetime | None, now: datetime
+    ) -> Mailing: ...
+    def enter_and_begin(  # noqa: D102
+        self, issue: IssueId, kind: MailingKind, frozen: tuple[str, str, bytes], *, expected: int, now: datetime
+    ) -> Mailing: ...
+    def begin(self, mailing: MailingId, *, now: datetime) -> Mailing | None: ...  # noqa: D102
+    def change_state(  # noqa: D102
+        self,
+        mailing: MailingId,
+        to: MailingState,
+        *,
+        only_from: Sequence[MailingState],
+        reason: str | None = None,
+        finished: datetime | None = None,
+    ) -> bool: ...
+    def withdraw(self, mailing: MailingId) -> bool: ...  # noqa: D102
+    def tally(self, mailing: MailingId) -> Tally: ...  # noqa: D102
+    def not_mailed(self, mailing: MailingId) -> Mapping[str, int]: ...  # noqa: D102
+    def rule(  # noqa: D102
+        self,
+        mailing: MailingId,
+        subscribers: Sequence[SubscriberId] | None,
+        what: Literal["sent", "again"],
+        *,
+        who: str,
+        why: str,
+        now: datetime,
+    ) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """How and when a carrier left a mailing; `trouble` holds the relay's words.
+
+    `busy` is another sender's: this one did not begin.
+    """
+
+    ending: Literal["done", "paused", "stopped", "no relay", "busy"]
+    at: datetime
+    next_due: datetime | None = None
+    trouble: BiweeklyError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The world, as far as mailings need it.
+
+    `freeze` renders an issue and returns the edition with its hash, web address and bytes. `carry` sends what is due
+    of a mailing that has begun and returns when nothing is. `mailed` is told once when a regular mailing has begun
+    (it writes sent.toml); `log` writes a line about a mailing. `to_relay` is false where mail goes to the built-in
+    mailbox.
+    """
+
+    books: Books
+    freeze: Callable[[IssueId], tuple[Edition, tuple[str, str, bytes]]]
+    carry: Callable[[Mailing], Carried]
+    mailed: Callable[[Mailing], None]
+    log: Callable[[Mailing, str, Mapping[str, object]], None]
+    to_relay: bool
+    late_limit: timedelta
+    cooling_off: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class SendingPlan:
+    """What a mailing would be, were it sent now."""
+
+    issue: IssueId
+    kind: MailingKind
+    edition: Edition
+    readers: Mapping[str, int]
+    not_mailed: Mapping[str, int]
+
+    @property
+    def subscribers(self) -> int:
+        """How many would be mailed."""
+        return sum(self.readers.values())
+
+
+class Mailings:
+    """The service. Every method is one thing that staff ask for."""
+
+    def __init__(self, doors: Doors) -> None:
+        """Work through these doors only."""
+        self._doors = doors
+        self._books = doors.books
+
+    # -- asking ------------------------------------------------------------------------------------------------------
+
+    def plan(self, issue: IssueId) -> SendingPlan:
+        """Say who would get what. Raises Refused where the issue had its mailing; renders, sends nothing."""
+        self._refuse_second(issue)
+        edition, _ = self._doors.freeze(issue)
+        readers, others = self._books.count_readers()
+        return SendingPlan(issue, self._kind(), edition, readers, others)
+
+    def of_issue(self, issue: IssueId, *, mailing: int | None = None) -> Mailing:
+        """Return the mailing a report is about: the one named, else the regular one, else the latest."""
+        found = self._books.of_issue(issue)
+        chosen = next((one for one in found if mailing is None or one.id == mailing), None)
+        if chosen is None:
+            raise NothingToDo(
+                "this issue has no such mailing" if mailing else "this issue has not been mailed",
+                code="no-mailing", place=issue, hint=f"biweekly send {issue}",
+            )  # fmt: skip
+        return chosen
+
+    def account(self, mailing: Mailing) -> tuple[Tally, Mapping[str, int]]:
+        """Add a mailing up, and count who was outside its plan."""
+        return self._books.tally(mailing.id), self._books.not_mailed(mailing.id)
+
+    # -- sending -----------------------------------------------------------------------------------------------------
+
+    def send(self, issue: IssueId, *, confirmed: int, now: datetime) -> tuple[Mailing, Carried]:
+        """Send an issue now, to exactly the number of subscribers that a person confirmed.
+
+        Raises Refused `count-changed` where it is another number, `no-subscribers` where there is none.
+        """
+        self._refuse_second(issue)
+        _, frozen = self._doors.freeze(issue)
+        if confirmed == 0:
+            raise Refused("there is nobody to send to", code="no-subscribers", hint="biweekly subscribers import FILE")
+        begun = self._begin(self._books.enter_and_begin(issue, self._kind(), frozen, expected=confirmed, now=now))
+        return begun, self._carry(begun)
+
+    def resume(self, issue: IssueId) -> tuple[Mailing, Carried]:
+        """Go on with a mailing that was paused or interrupted, or that has places waiting."""
+        mailing = self.of_issue(issue)
+        if mailing.state not in _CAN_GO_ON:
+            raise Refused(
+                f"this mailing is {mailing.state.replace('_', ' ')}; there is nothing to go on with",
+                code="nothing-to-resume", place=issue, hint=f"biweekly report {issue}",
+            )  # fmt: skip
+        self._books.change_state(mailing.id, MailingState.SENDING, only_from=_CAN_GO_ON)
+        self._doors.log(mailing, "resumed", {})
+        self._tell_mailed(mailing)
+        mailing = self._books.find(mailing.id)
+        return mailing, self._carry(mailing)
+
+    def resolve(
+        self, issue: IssueId, subscribers: Sequence[SubscriberId] | None, what: Literal["sent", "again"], *,
+        who: str, why: str, now: datetime,
+    ) -> int:  # fmt: skip
+        """Settle uncertain places by a person's word; *again* makes them due in a new round."""
+        mailing = self.of_issue(issue)
+        count = self._books.rule(mailing.id, subscribers, what, who=who, why=why, now=now)
+        self._doors.log(mailing, "ruled", {"ruling": what, "places": count, "who": who, "why": why})
+        return count
+
+    # -- the schedule ------------------------------------------------------------------------------------------------
+
+    def schedule(self, issue: IssueId, *, due: datetime, now: datetime) -> Mailing:
+        """Freeze an issue and set its time. Raises Refused `no-relay`, UsageError `time-past`."""
+        if not self._doors.to_relay:
+            raise Refused(
+                "no relay is configured, so a scheduled mailing would reach nobody", code="no-relay",
+                hint="add [[relay]] to config.toml, then biweekly doctor config",
+            )  # fmt: skip
+        if due < now + _SOONEST:
+            raise UsageError(
+                "that time has passed or is less than two minutes away; scheduling never means sending at once",
+                code="time-past", hint=f"biweekly send {issue} --live",
+            )  # fmt: skip
+        self._refuse_second(issue)
+        _, frozen = self._doors.freeze(issue)
+        mailing = self._books.enter(issue, MailingKind.REGULAR, frozen, due=due, now=now)
+        self._doors.log(mailing, "scheduled", {"due": due.isoformat(), "edition": mailing.edition})
+        return mailing
+
+    def unschedule(self, issue: IssueId) -> Mailing:
+        """Take a scheduled mailing back, as long as its first letter has not left."""
+        mailing = self.of_issue(issue)
+        if not self._books.withdraw(mailing.id):
+            raise Refused(
+                f"this mailing is {mailing.state.replace('_', ' ')}; only a scheduled one can be taken back",
+                code="not-scheduled", place=issue, hint=f"biweekly report {issue}",
+            )  # fmt: skip
+        self._doors.log(mailing, "unscheduled", {})
+        return mailing
+
+    def work(self, now: datetime) -> datetime | None:
+        """Do what is due: begin scheduled mailings or mark them missed, and carry those under way.
+
+        Returns when to look again at the latest, None where nothing is waiting. Any number of processes may ask.
+        """
+        for mailing in self._books.in_states(*_NOT_BEGUN):
+            if mailing.due is None:
+                continue
+            if mailing.due <= now:
+                self._begin_due(mailing, mailing.due, now)
+            elif mailing.due - now <= self._doors.cooling_off:
+                self._books.change_state(mailing.id, MailingState.COOLING_OFF, only_from=(MailingState.SCHEDULED,))
+        looks = [self._carry(one).next_due for one in self._books.in_states(MailingState.SENDING)]
+        dues = [one.due for one in self._books.in_states(*_NOT_BEGUN)]
+        return min((at for at in (*looks, *dues) if at is not None), default=None)
+
+    def _begin_due(self, mailing: Mailing, due: datetime, now: datetime) -> None:
+        if now - due > self._doors.late_limit:
+            late = f"due {due.isoformat()}, looked at {now.isoformat()}: later than the late limit, so nothing was sent"
+            if self._books.change_state(mailing.id, MailingState.MISSED, only_from=_NOT_BEGUN, reason=late):
+                self._doors.log(mailing, "missed", {"reason": late})
+            return
+        begun = self._books.begin(mailing.id, now=now)
+        if begun is not None:
+            self._begin(begun)
+
+    # -- within ------------------------------------------------------------------------------------------------------
+
+    def _begin(self, mailing: Mailing) -> Mailing:
+        others = self._books.not_mailed(mailing.id)
+        self._doors.log(mailing, "began", {"planned": mailing.planned, "not_mailed": others, "kind": mailing.kind,
+                                           "edition": mailing.edition})  # fmt: skip
+        self._tell_mailed(mailing)
+        return mailing
+
+    def _tell_mailed(self, mailing: Mailing) -> None:
+        if mailing.kind is MailingKind.REGULAR:
+            self._doors.mailed(mailing)
+
+    def _carry(self, mailing: Mailing) -> Carried:
+        carried = self._doors.carry(mailing)
+        tally = self._books.tally(mailing.id)
+        if tally.to_go == 0 and tally.waiting == 0:
+            if self._books.change_state(
+                mailing.id,
+                MailingState.SENT,
+                only_from=(MailingState.SENDING,),
+                finished=carried.at,
+            ):
+                self._doors.log(mailing, "finished", {"sum": str(tally)})
+        elif carried.ending == "no relay" and carried.trouble is not None:
+            self._doors.log(mailing, "no relay", {"reason": carried.trouble.message})
+        return carried
+
+    def _kind(self) -> MailingKind:
+        # Without a relay nobody is mailed: a whole send to the built-in mailbox is a rehearsal and marks nothing.
+        return MailingKind.REGULAR if self._doors.to_relay else MailingKind.TEST
+
+    def _refuse_second(self, issue: IssueId) -> None:
+        regular = next((one for one in self._books.of_issue(issue) if one.kind is MailingKind.REGULAR), None)
+        if regular is None:
+            return
+        going_on = regular.state in _CAN_GO_ON
+        hint = f"biweekly resume {issue}" if going_on else f"biweekly report {issue}"
+        raise Refused(
+            f"the mailing of this issue is {regular.state.replace('_', ' ')}; an issue is mailed once",
+            code="already-mailed", place=issue, hint=hint,
+        )  # fmt: skip

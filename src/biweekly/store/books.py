@@ -1,0 +1,140 @@
+"""Edge: database. The books of one newsletter, as the mailing service asks for them: each call one transaction."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import Connection, Engine
+
+from biweekly.delivery.plan import assign_lanes
+from biweekly.model.issue import IssueId
+from biweekly.model.mailing import Mailing, MailingId, MailingKind, MailingState, Tally
+from biweekly.model.subscriber import SubscriberId
+from biweekly.store import accounts, editions, mailings, reading, writing
+
+
+class Books:
+    """What is asked of the database about mailings."""
+
+    def __init__(self, engine: Engine, newsletter: str) -> None:
+        """`newsletter` is the key under which this publication's rows are kept."""
+        self.engine = engine
+        self.newsletter = newsletter
+
+    def of_issue(self, issue: IssueId) -> Sequence[Mailing]:
+        """Return an issue's mailings, the regular one first, then the newest."""
+        return mailings.of_issue(self.engine, self.newsletter, issue)
+
+    def in_states(self, *states: MailingState) -> Sequence[Mailing]:
+        """Return the mailings in these states, the earliest due first."""
+        return mailings.in_states(self.engine, self.newsletter, *states)
+
+    def find(self, mailing: MailingId) -> Mailing:
+        """Return one mailing."""
+        return mailings.find(self.engine, mailing)
+
+    def count_readers(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        """Count who would be mailed now, by variant, and who would not, by reason."""
+        with reading(self.engine) as connection:
+            return mailings.count_readers(connection), mailings.count_not_mailed(connection)
+
+    def enter(
+        self, issue: IssueId, kind: MailingKind, frozen: tuple[str, str, bytes], *, due: datetime | None, now: datetime
+    ) -> Mailing:
+        """Keep an edition (its hash, the web version's address, its bytes) and write down a mailing of it."""
+        with writing(self.engine) as connection:
+            key = self._enter(connection, issue, kind, frozen, due=due, now=now)
+        return self.find(key)
+
+    def _enter(
+        self, connection: Connection, issue: IssueId, kind: MailingKind, frozen: tuple[str, str, bytes], *,
+        due: datetime | None, now: datetime,
+    ) -> MailingId:  # fmt: skip
+        sha256, web_id, body = frozen
+        editions.keep(
+            connection, sha256=sha256, web_id=web_id, newsletter=self.newsletter, issue=issue, body=body, now=now
+        )
+        return mailings.enter(
+            connection, newsletter=self.newsletter, issue=issue, kind=kind, edition=sha256,
+            state=MailingState.SCHEDULED, due=due, now=now,
+        )  # fmt: skip
+
+    def enter_and_begin(
+        self, issue: IssueId, kind: MailingKind, frozen: tuple[str, str, bytes], *, expected: int, now: datetime
+    ) -> Mailing:
+        """Write down a mailing and freeze its audience in one commit.
+
+        Refused `count-changed` where the audience is of another size than a person confirmed; then nothing is written.
+        """
+        with writing(self.engine) as connection:
+            key = self._enter(connection, issue, kind, frozen, due=None, now=now)
+            planned = mailings.freeze_audience(connection, key, divide=_divide, now=now)
+            mailings.insist(planned, expected)
+        return self.find(key)
+
+    def begin(self, mailing: MailingId, *, now: datetime) -> Mailing | None:
+        """Freeze the audience of a mailing that has not begun; None where it has, or was taken back."""
+        with writing(self.engine) as connection:
+            if not mailings.change_state(
+                connection, mailing, MailingState.SENDING,
+                only_from=(MailingState.SCHEDULED, MailingState.COOLING_OFF),
+            ):  # fmt: skip
+                return None
+            mailings.freeze_audience(connection, mailing, divide=_divide, now=now)
+        return self.find(mailing)
+
+    def change_state(
+        self,
+        mailing: MailingId,
+        to: MailingState,
+        *,
+        only_from: Sequence[MailingState],
+        reason: str | None = None,
+        finished: datetime | None = None,
+    ) -> bool:
+        """Move a mailing on, only from the states named; False where it stood elsewhere."""
+        with writing(self.engine) as connection:
+            return mailings.change_state(connection, mailing, to, only_from=only_from, reason=reason, finished=finished)
+
+    def withdraw(self, mailing: MailingId) -> bool:
+        """Take back a mailing that has not begun."""
+        with writing(self.engine) as connection:
+            return mailings.withdraw(connection, mailing)
+
+    def tally(self, mailing: MailingId) -> Tally:
+        """Add up a mailing."""
+        return accounts.tally(self.engine, mailing)
+
+    def recount(self, mailing: MailingId) -> Tally:
+        """Add up a mailing place by place."""
+        return accounts.recount(self.engine, mailing)
+
+    def not_mailed(self, mailing: MailingId) -> Mapping[str, int]:
+        """Return who was outside the plan, by reason."""
+        return mailings.not_mailed(self.engine, mailing)
+
+    def lines(self, mailing: MailingId) -> Iterable[accounts.Line]:
+        """Yield every place and where it stands."""
+        return accounts.lines(self.engine, mailing)
+
+    def rule(
+        self,
+        mailing: MailingId,
+        subscribers: Sequence[SubscriberId] | None,
+        what: Literal["sent", "again"],
+        *,
+        who: str,
+        why: str,
+        now: datetime,
+    ) -> int:
+        """Settle uncertain places by a person's word."""
+        return accounts.rule(self.engine, mailing, subscribers, what, who=who, why=why, now=now)
+
+    def edition(self, sha256: str) -> bytes:
+        """Return a frozen edition."""
+        return editions.fetch(self.engine, sha256)
+
+
+def _divide(readers: Mapping[str, int]) -> tuple[Sequence[str], Mapping[str, int]]:
+    lanes = assign_lanes(readers)
+    return lanes.names, lanes.of_domain
