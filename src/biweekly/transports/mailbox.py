@@ -1,4 +1,4 @@
-"""Edge: filesystem. The built-in catch-all: answers like a relay, keeps letters in a folder; nothing leaves the machine."""
+"""Edge: filesystem. The built-in catch-all: answers like a relay and keeps letters in a folder."""
 
 import hashlib
 import os
@@ -51,7 +51,7 @@ class Mailbox:
         self._last = 0
 
     async def submit(self, letter: Letter, *, handed: Callable[[], None]) -> Reply:
-        """Store a letter; see `contracts.Transport`. RelayUnavailable `mailbox-unwritable` where the folder is no use."""
+        """Store a letter; see `contracts.Transport`. RelayUnavailable `mailbox-unwritable`."""
         local = letter.rcpt_to.partition("@")[0].lower()
         try:
             if local.startswith("bounce"):
@@ -66,14 +66,9 @@ class Mailbox:
             ) from error  # fmt: skip
         try:
             handed()
-            number = self._file(draft)
-        except OSError as error:
-            if error.filename2 is None:
-                raise  # it is what `handed` raised
-            return Reply(452, f"not stored: {error.strerror}", Phase.CONTENT, "4.3.1")
+            return self._file(draft)
         finally:
             draft.unlink(missing_ok=True)
-        return Reply(250, f"stored as {number}", Phase.CONTENT, "2.0.0")
 
     async def close(self) -> None:
         """Do nothing: no connection is kept."""
@@ -98,7 +93,7 @@ class Mailbox:
             file.writelines(letter.content)
         return draft
 
-    def _file(self, draft: Path) -> int:
+    def _file(self, draft: Path) -> Reply:
         """Give the draft the next free number. A link appears whole or not at all, and never over another."""
         number = self._last or max((one.number for one in _numbered(self._folder)), default=0)
         while True:
@@ -107,8 +102,10 @@ class Mailbox:
                 os.link(draft, self._folder / f"{number:06d}.eml")
             except FileExistsError:
                 continue
+            except OSError as error:
+                return Reply(452, f"not stored: {error.strerror}", Phase.CONTENT, "4.3.1")
             self._last = number
-            return number
+            return Reply(250, f"stored as {number}", Phase.CONTENT, "2.0.0")
 
 
 @dataclass(frozen=True, slots=True)
