@@ -14,25 +14,23 @@ from biweekly.errors import BiweeklyError
 
 
 class _Tree(TyperGroup):
-    """The commands by name; a command's module is imported when it is asked for, not for the list."""
+    """The commands by name; a command's module is imported when it is called, not for the list."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the signature is typer's
         return [name for name, *_ in COMMANDS]
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the signature is typer's
         row = next((one for one in COMMANDS if one[0] == cmd_name), None)
-        if row is None:
-            return None
-        name, module, panel, line = row
-        if ctx.resilient_parsing or _asks_for_the_list(ctx):
-            return _entry(name, panel, line)
+        return None if row is None else _entry(row[0], row[2], row[3])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, listed, rest = super().resolve_command(ctx, args)
+        if listed is None:
+            return name, listed, rest
+        module = next(one[1] for one in COMMANDS if one[0] == name)
         command = typer.main.get_command(cast("typer.Typer", load(module)))
         command.name = name
-        return command
-
-
-def _asks_for_the_list(ctx: Any) -> bool:
-    return bool(ctx.obj is None)
+        return name, command, rest
 
 
 def _entry(name: str, panel: str, line: str) -> Any:
