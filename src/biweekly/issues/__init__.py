@@ -1,0 +1,1 @@
+"""Edge: door. The folder of issues: what stands in it, and which one is meant by a word."""
