@@ -21,7 +21,12 @@ class _Tree(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the signature is typer's
         row = next((one for one in COMMANDS if one[0] == cmd_name), None)
-        return None if row is None else _entry(row[0], row[2], row[3])
+        return None if row is None else _entry(row[0], row[3])
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the signature is typer's
+        for panel in dict.fromkeys(row[2] for row in COMMANDS):
+            with formatter.section(panel):
+                formatter.write_dl([(name, line) for name, _, under, line in COMMANDS if under == panel])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, listed, rest = super().resolve_command(ctx, args)
@@ -33,14 +38,15 @@ class _Tree(TyperGroup):
         return name, command, rest
 
 
-def _entry(name: str, panel: str, line: str) -> Any:
-    stub = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    stub.command(name, help=line, rich_help_panel=panel)(lambda: None)
+def _entry(name: str, line: str) -> Any:
+    stub = typer.Typer(add_completion=False)
+    stub.command(name, help=line)(lambda: None)
     return typer.main.get_command(stub)
 
 
+# Drawn without rich: importing it would take longer than the rest of --help together.
 app = typer.Typer(
-    cls=_Tree, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="rich", no_args_is_help=True,
+    cls=_Tree, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
 
