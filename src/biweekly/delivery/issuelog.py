@@ -8,6 +8,7 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ class IssueLog:
     def __init__(self, path: Path) -> None:
         """Open it; a torn last line, left by a crash, is closed so that it spoils no other."""
         self.path = path
-        self.behind = False
+        self._mark = path.with_suffix(".behind")
         try:
             self._file = path.open("ab")
             if path.stat().st_size and _last_byte(path) != b"\n":
@@ -69,9 +70,14 @@ class IssueLog:
             if line.get("mailing") == mailing and line.get("event") in _PLACE_EVENTS:
                 there.add(Spot(line["lane"], line["pos"], line["round"]))
         missing = [outcome_line(mailing, *row) for row in ledger if row[0] not in there]
+        self._mark.unlink(missing_ok=True)
         self._write(missing)
-        self.behind = False
         return len(missing)
+
+    @property
+    def behind(self) -> bool:
+        """Whether a line could not be written, now or by an earlier process."""
+        return self._mark.exists()
 
     def close(self) -> None:
         """Close the file."""
@@ -85,7 +91,8 @@ class IssueLog:
             self._file.flush()
         except OSError:
             # The ledger is the truth; a full disk must not stop the account of what was sent. `fill` mends it.
-            self.behind = True
+            with suppress(OSError):
+                self._mark.touch()
 
 
 class _Marks:

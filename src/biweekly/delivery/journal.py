@@ -10,7 +10,7 @@ import secrets
 import struct
 import sys
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -141,11 +141,11 @@ def is_dead(folder: Path, holder: Holder) -> bool:
         os.close(file)
 
 
-def sweep(folder: Path, *, still_named: Sequence[str], dead: Callable[[Holder], bool]) -> None:
-    """Remove the journals of dead senders that no shard names any more."""
+def sweep(folder: Path, *, still_named: Collection[str]) -> None:
+    """Remove the journals of dead senders that the ledger names no more."""
+    here = boot_id() or ""
     for path in folder.glob("*.journal"):
-        holder = Holder(boot_id() or "", 0, path.stem)
-        if path.stem not in still_named and dead(holder):
+        if path.stem not in still_named and is_dead(folder, Holder(here, 0, path.stem)):
             path.unlink(missing_ok=True)
 
 

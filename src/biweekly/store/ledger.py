@@ -325,13 +325,14 @@ def counts_as_waiting(attempts: int, opened: int) -> bool:
     return attempts > 0 or opened > 0
 
 
-def holders(engine: Engine, mailing: MailingId) -> Sequence[tuple[str, datetime | None]]:
-    """Return who holds shards of a mailing, and until when their lease runs."""
+def holders(engine: Engine, mailing: MailingId | None = None) -> Sequence[tuple[str, datetime | None]]:
+    """Return who holds shards, of one mailing or of any, and until when their lease runs."""
+    which = "" if mailing is None else "mailing = ? AND "
     with reading(engine) as connection:
         rows = _all(
             connection,
-            "SELECT holder, max(lease_until) FROM shard WHERE mailing = ? AND holder IS NOT NULL GROUP BY holder",
-            (mailing,),
+            f"SELECT holder, max(lease_until) FROM shard WHERE {which}holder IS NOT NULL GROUP BY holder",
+            () if mailing is None else (mailing,),
         )
     return [(name, None if until is None else from_ms(until)) for name, until in rows]
 

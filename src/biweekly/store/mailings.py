@@ -120,7 +120,7 @@ def count_readers(connection: Connection) -> Mapping[str, int]:
         select(subscriber.c.variant, func.count())
         .where(subscriber.c.standing == Standing.ACTIVE)
         .group_by(subscriber.c.variant)
-    ).tuples()
+    )
     return dict(rows.all())
 
 
@@ -130,7 +130,7 @@ def count_not_mailed(connection: Connection) -> Mapping[str, int]:
         select(subscriber.c.standing, func.count())
         .where(subscriber.c.standing.not_in([Standing.ACTIVE, Standing.ERASED]))
         .group_by(subscriber.c.standing)
-    ).tuples()
+    )
     return dict(rows.all())
 
 
@@ -151,7 +151,7 @@ def freeze_audience(
         .join(address, address.c.id == subscriber.c.address_id)
         .where(subscriber.c.standing == Standing.ACTIVE)
         .group_by(address.c.domain)
-    ).tuples()
+    )
     names, of_domain = divide(dict(counted.all()))
     connection.execute(text("CREATE TEMPORARY TABLE domain_lane (domain TEXT PRIMARY KEY, lane INTEGER NOT NULL)"))
     if of_domain:
@@ -177,7 +177,7 @@ def _divide_work(connection: Connection, mailing_id: MailingId, names: Sequence[
     """Make lanes and shards for a frozen audience, and mark the mailing as begun."""
     rows = connection.execute(
         select(audience.c.lane, func.count()).where(audience.c.mailing == mailing_id).group_by(audience.c.lane)
-    ).tuples()
+    )
     counts: dict[int, int] = dict(rows.all())
     planned = sum(counts.values())
     if counts:
