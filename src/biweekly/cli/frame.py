@@ -83,7 +83,7 @@ def run(arguments: Sequence[str]) -> int:
     except BiweeklyError as error:
         speak.complain(error)
         return error.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         speak.say("Stopped.")
         return 5
     except BrokenPipeError:

@@ -78,7 +78,7 @@ def write_config(founding: Founding, *, today: date) -> str:
     _, address = parseaddr(founding.sender)
     named = f"{_phrase(founding.name)} <{address}>"
     text = _CONFIG.format(
-        name=" ".join(founding.name.split()),
+        name=_flat(founding.name),
         quoted_name=_quoted(founding.name),
         sender=_quoted(named),
         reply_to=_quoted(address),
@@ -116,14 +116,18 @@ def placeholders_in(config: Config) -> tuple[str, ...]:
     return tuple(key for key, address in addresses.items() if address is not None and is_placeholder(address))
 
 
+def _flat(text: str) -> str:
+    """One line of printable characters, words parted by one blank: what may stand in a header field."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+
+
 def _quoted(text: str) -> str:
-    # A TOML basic string is a JSON string, but for DEL.
-    return json.dumps(" ".join(text.split()), ensure_ascii=False).replace("\x7f", "\\u007F")
+    return json.dumps(_flat(text), ensure_ascii=False)
 
 
 def _phrase(name: str) -> str:
     """A name as it may stand before an address: quoted where it holds more than words (RFC 5322 section 3.2.5)."""
-    flat = " ".join(name.split())
+    flat = _flat(name)
     if not re.search(r'[()<>\[\]:;@\\,."]', flat):
         return flat
     return '"' + re.sub(r'(["\\])', r"\\\1", flat) + '"'
