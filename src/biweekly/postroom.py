@@ -35,7 +35,6 @@ from biweekly.transports import open_transport
 
 LEASE: Final = timedelta(seconds=60)
 _STOP_LOOK: Final = 0.1  # seconds between looks at a stop asked for from another thread
-_JITTER: Final = 0.1
 
 Progress = Callable[[Sequence[Settled]], None]
 
@@ -163,7 +162,7 @@ class Postroom:
         def judged(answer: Reply | TransportError, place: Place, now: datetime) -> Outcome | Wait | Due:
             fate = judge(
                 answer, attempts=place.attempts + 1, began=place.began or now, now=now, patience=patience,
-                jitter=dice.uniform(-_JITTER, _JITTER),
+                jitter=dice.uniform(-1, 1),
             )  # fmt: skip
             return _without_address(fate, place)
 

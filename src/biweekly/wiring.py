@@ -1,10 +1,35 @@
 """Wiring. Builds the parts from the configuration; the only place that knows them all."""
 
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
 from sqlalchemy import Engine
 
+from biweekly.delivery.sending_lock import sole_sender
+from biweekly.model.issue import Edition, IssueId
+from biweekly.model.mailing import Mailing, Settled
+from biweekly.postroom import Postroom
 from biweekly.publication import Publication
+from biweekly.services.mailings import Doors, Mailings
 from biweekly.store import open_database
+from biweekly.store.books import Books
 from biweekly.store.migrations import upgrade
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+_ANSWER_WITHIN: Final = 5.0  # seconds
+
+
+def utc_now() -> datetime:
+    """Ask the clock."""
+    return datetime.now(UTC)
 
 
 def open_store(publication: Publication) -> Engine:
@@ -12,3 +37,120 @@ def open_store(publication: Publication) -> Engine:
     engine = open_database(publication.database_url)
     upgrade(engine)
     return engine
+
+
+@dataclass(frozen=True)
+class Office:
+    """Everything about mailings of one publication, ready for use. Close it when done."""
+
+    publication: Publication
+    engine: Engine
+    books: Books
+    postroom: Postroom
+    mailings: Mailings
+    stop: threading.Event
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.engine.dispose()
+
+    def freeze(self, issue: IssueId) -> tuple[Edition, tuple[str, str, bytes]]:
+        """Render an issue, and return its edition with hash, web address and bytes."""
+        return _freeze(self.publication, issue)
+
+
+def open_office(
+    publication: Publication,
+    *,
+    progress: Callable[[Sequence[Settled]], None] = lambda _: None,
+    clock: Callable[[], datetime] = utc_now,
+    stop: threading.Event | None = None,
+) -> Office:
+    """Build the mailing service. `stop`, set from any thread, ends a mailing under way in good order."""
+    engine = open_store(publication)
+    books = Books(engine, publication.newsletter)
+    stop = stop or threading.Event()
+    postroom = Postroom(publication, engine, stop, progress=progress, clock=clock)
+    schedule = publication.config.schedule
+    doors = Doors(
+        books=books,
+        freeze=lambda issue: _freeze(publication, issue),
+        carry=postroom.carry,
+        insist_free=lambda: _insist_free(publication, engine),
+        mailed=lambda mailing: _write_sent(publication, books, mailing),
+        log=postroom.log,
+        to_relay=bool(publication.config.relay),
+        late_limit=schedule.late_limit if schedule else Doors.LATE_LIMIT,
+        cooling_off=schedule.cooling_off if schedule else Doors.COOLING_OFF,
+    )
+    return Office(publication, engine, books, postroom, Mailings(doors), stop)
+
+
+def _freeze(publication: Publication, issue: IssueId) -> tuple[Edition, tuple[str, str, bytes]]:
+    from biweekly.newsroom import open_newsroom
+    from biweekly.render.frozen import to_json
+
+    edition = open_newsroom(publication).render_issue(issue)
+    return edition, (edition.sha256, edition.web_id, to_json(edition))
+
+
+def _insist_free(publication: Publication, engine: Engine) -> None:
+    if engine.dialect.name == "sqlite":
+        with sole_sender(publication.var / "sending.lock"):
+            pass
+
+
+def _write_sent(publication: Publication, books: Books, mailing: Mailing) -> None:
+    """Write sent.toml beside the issue, so that a copy of the folder knows what was mailed."""
+    from biweekly.issues.sent import Sent, write_sent
+    from biweekly.render.frozen import from_json
+
+    edition = from_json(books.edition(mailing.edition))
+    reports = {entry.report: entry.sha256 for entry in edition.reports}
+    mailed = mailing.started or mailing.stamp or utc_now()
+    write_sent(publication.issues, Sent(mailing.issue, mailing.edition, mailed, mailing.planned, reports))
+
+
+def answers(url: str) -> bool:
+    """Whether anything answers at an address, whatever it says."""
+    request = urllib.request.Request(url, method="HEAD")  # noqa: S310 - config.py allows http and https only
+    try:
+        urllib.request.urlopen(request, timeout=_ANSWER_WITHIN).close()  # noqa: S310 - as above
+    except urllib.error.HTTPError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def public_site(publication: Publication) -> "Starlette":
+    """Build the pages that letters point to."""
+    from biweekly.render.frozen import from_json
+    from biweekly.store import editions
+    from biweekly.store.people import People
+    from biweekly.web.public import public_app
+    from biweekly.web.public.doors import PublicDoors
+
+    engine = open_store(publication)
+    people = People(engine, key=publication.key("addresses"))
+    postroom = Postroom(publication, engine, threading.Event())
+
+    def edition_page(web_id: str) -> str | None:
+        body = editions.fetch_by_web_id(engine, web_id)
+        return None if body is None else from_json(body).web
+
+    def picture(sha256: str) -> Path | None:
+        path = publication.media / sha256
+        return path if path.is_file() else None
+
+    return public_app(
+        PublicDoors(
+            publication=publication.config.publication.name,
+            public_url=publication.config.publication.public_url,
+            signer=postroom.signer(),
+            reader=people.get,
+            leave=lambda who, mailing, way: people.leave(who, mailing_id=mailing, source=way, at=utc_now()),
+            edition_page=edition_page,
+            picture=picture,
+        )
+    )

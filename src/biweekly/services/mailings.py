@@ -7,7 +7,7 @@ holds the right to send; everything else only changes rows that the carrier read
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal, Protocol
+from typing import ClassVar, Final, Literal, Protocol
 
 from biweekly.errors import BiweeklyError, NothingToDo, Refused, UsageError
 from biweekly.model.issue import Edition, IssueId
@@ -75,7 +75,8 @@ class Doors:
     """The world, as far as mailings need it.
 
     `freeze` renders an issue and returns the edition with its hash, web address and bytes. `carry` sends what is due
-    of a mailing that has begun and returns when nothing is. `mailed` is told once when a regular mailing has begun
+    of a mailing that has begun and returns when nothing is; `insist_free` raises Refused where another sender is at
+    work. `mailed` is told once when a regular mailing has begun
     (it writes sent.toml); `log` writes a line about a mailing. `to_relay` is false where mail goes to the built-in
     mailbox.
     """
@@ -83,11 +84,15 @@ class Doors:
     books: Books
     freeze: Callable[[IssueId], tuple[Edition, tuple[str, str, bytes]]]
     carry: Callable[[Mailing], Carried]
+    insist_free: Callable[[], None]
     mailed: Callable[[Mailing], None]
     log: Callable[[Mailing, str, Mapping[str, object]], None]
     to_relay: bool
     late_limit: timedelta
     cooling_off: timedelta
+
+    LATE_LIMIT: ClassVar[timedelta] = timedelta(hours=2)
+    COOLING_OFF: ClassVar[timedelta] = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +154,7 @@ class Mailings:
         _, frozen = self._doors.freeze(issue)
         if confirmed == 0:
             raise Refused("there is nobody to send to", code="no-subscribers", hint="biweekly subscribers import FILE")
+        self._doors.insist_free()
         begun = self._begin(self._books.enter_and_begin(issue, self._kind(), frozen, expected=confirmed, now=now))
         return begun, self._carry(begun)
 
@@ -160,6 +166,7 @@ class Mailings:
                 f"this mailing is {mailing.state.replace('_', ' ')}; there is nothing to go on with",
                 code="nothing-to-resume", place=issue, hint=f"biweekly report {issue}",
             )  # fmt: skip
+        self._doors.insist_free()
         self._books.change_state(mailing.id, MailingState.SENDING, only_from=_CAN_GO_ON)
         self._doors.log(mailing, "resumed", {})
         self._tell_mailed(mailing)

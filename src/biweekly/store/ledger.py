@@ -237,7 +237,7 @@ class Ledger:
             if isinstance(fate, Outcome):
                 counts[spot.lane, _COUNTS[fate.state]] += 1
                 outcomes.append((*where, spot.round, int(fate.state), one.attempts, fate.code, to_ms(fate.at),
-                                 fate.reply or None))  # fmt: skip
+                                 None if fate.state is OutcomeState.ACCEPTED else fate.reply))  # fmt: skip
             else:
                 if counts_as_waiting(fate.attempts, spot.round):
                     counts[spot.lane, "waiting"] += 1
