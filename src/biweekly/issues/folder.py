@@ -28,6 +28,11 @@ class Listed:
     fault: BiweeklyError | None = None
 
     @property
+    def was_sent(self) -> bool:
+        """Whether it was mailed, as its sent.toml says."""
+        return self.sent is not None
+
+    @property
     def day(self) -> date:
         """The date it carries; its id's where the file cannot be read."""
         return self.issue.date if self.issue is not None else _day_of(self.id)
@@ -69,6 +74,7 @@ def listing(folder: Path) -> tuple[Listed, ...]:
         try:
             sent = read_sent(folder, issue)
         except IssueError as error:
+            # Whether it was mailed is not known: nothing may be composed or sent on a guess.
             found.append(Listed(issue, None, None, error))
             continue
         try:
@@ -102,6 +108,16 @@ def resolve(folder: Path, word: str, *, today: date) -> IssueId:
             hint="biweekly issue compose",
         )  # fmt: skip
     return chosen[0].id
+
+
+def place_of_word(folder: Path, issue: IssueId, word: str) -> str:
+    """Where in an issue's file a word stands first, as `file:line`; the file alone where it does not."""
+    try:
+        lines = (_text_of(folder / issue / NAME, "") or "").splitlines()
+    except IssueError:
+        lines = []
+    at = next((number for number, line in enumerate(lines, 1) if word in line), None)
+    return f"{place_of(issue)}:{at}" if at else place_of(issue)
 
 
 def _text_of(path: Path, place: str) -> str | None:
