@@ -59,7 +59,10 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where an imported report came from. `raw_sha256` names the kept original in reports/sources/."""
+    """Where an imported report came from. `raw_sha256` names the kept original in reports/sources/.
+
+    `filed_sha256` is the hash of the file as the import wrote it: where it no longer fits, an editor has been at work.
+    """
 
     kind: str = "file"
     url: str | None = None
@@ -68,6 +71,7 @@ class Source:
     fetched: datetime | None = None
     raw_sha256: str | None = None
     importer: str | None = None
+    filed_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

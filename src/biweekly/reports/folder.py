@@ -1,0 +1,264 @@
+"""Edge: filesystem. The folder of manuscripts: read whole, a broken file beside the good ones; filed without a loss."""
+
+import contextlib
+import hashlib
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from biweekly.errors import ReportError
+from biweekly.model.issue import Image, Report, ReportId, ReportWarning, SetAside
+from biweekly.reports.canonical import stamp, write
+from biweekly.reports.frontmatter import parse, standing_warnings
+
+LARGEST_FILE: Final = 5_000_000  # bytes; a novel has one
+_INCOMING: Final = ".incoming.md"
+_FIRST_FENCE: Final = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:[ \t]*(?:\r\n|\n))*(\+\+\+|---)[ \t]*(\r\n|\n|\r)")
+_FILED: Final = re.compile(r'^filed_sha256 = "([0-9a-f]{64})"\n', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What a folder of manuscripts holds: the reports by file name, and what could not be read as one."""
+
+    reports: tuple[Report, ...]
+    set_aside: tuple[SetAside, ...]
+
+
+def read_folder(folder: Path, *, sections: Sequence[str], now: datetime) -> Shelf:
+    """Read every `*.md` of a folder, in the order of their names; README.md and names with _ or . in front are left.
+
+    A file without `received` gets `now` written into its front matter, its other bytes untouched. A file that cannot
+    be read is set aside with line, code and cure (`bad-encoding`, `bad-front-matter`, `empty-body`, `duplicate-id`,
+    `image-missing`, `image-outside`, `too-large`, `unreadable`); the others go on.
+    """
+    found: list[tuple[Path, Report]] = []
+    set_aside: list[SetAside] = []
+    for path in _files(folder):
+        name = f"{folder.name}/{path.name}"
+        try:
+            found.append((path, _read_file(path, name, sections=sections, now=now)))
+        except ReportError as error:
+            set_aside.append(SetAside(name, error.code, error.message, error.line, error.hint))
+    kept, doubles = _once_each(found, folder.name)
+    return Shelf(tuple(kept), tuple(sorted([*set_aside, *doubles], key=lambda one: one.source)))
+
+
+def file_report(folder: Path, report: Report, raw: bytes, *, now: datetime, origin: Path | None = None) -> Path:
+    """File an imported report as `<id>.md` and keep its raw source as `sources/<sha256>`. Returns the file.
+
+    A file that an editor wrote or changed since its import is never overwritten: the newer text goes to
+    `<id>.incoming.md` beside it, unless nothing new came in. The same import twice gives the same files. Pictures are
+    copied from `origin`, the folder where the source stood. Raises ReportError `image-missing`, `image-outside`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256(raw).hexdigest()
+    kept = folder / "sources" / digest
+    if not kept.exists():
+        kept.parent.mkdir(exist_ok=True)
+        _write_whole(kept, raw)
+    path = folder / f"{report.id}.md"
+    standing = _standing(path)
+    report = _with_pictures(report, folder, origin)
+    source = replace(report.source, raw_sha256=digest, filed_sha256=None)
+    known = standing.report.received if standing and standing.report else None
+    report = replace(report, received=known or report.received or now, source=source)
+    text = _sealed(report)
+    if standing is None or (standing.unchanged and standing.text != text):
+        _write_whole(path, text.encode())
+        return path
+    if standing.unchanged or standing.came_from(report):
+        return path
+    incoming = folder / f"{report.id}{_INCOMING}"
+    if not incoming.exists() or incoming.read_text("utf-8", "replace") != text:
+        _write_whole(incoming, text.encode())
+    return incoming
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """A file that is there already."""
+
+    text: str
+    report: Report | None
+    unchanged: bool
+
+    def came_from(self, report: Report) -> bool:
+        """Whether the same source, read by the same reader, made it: then there is nothing new."""
+        if self.report is None:
+            return False
+        ours, theirs = self.report.source, report.source
+        return (ours.raw_sha256, ours.importer) == (theirs.raw_sha256, theirs.importer)
+
+
+def _standing(path: Path) -> _Standing | None:
+    try:
+        text = path.read_bytes().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return None
+    report = None
+    with contextlib.suppress(ReportError):
+        report = parse(text, name=path.name)
+    seal = _FILED.search(text)
+    unchanged = bool(seal) and hashlib.sha256(_FILED.sub("", text, count=1).encode()).hexdigest() == seal[1]  # type: ignore[index]
+    return _Standing(text, report, unchanged)
+
+
+def _sealed(report: Report) -> str:
+    digest = hashlib.sha256(write(report).encode()).hexdigest()
+    return write(replace(report, source=replace(report.source, filed_sha256=digest)))
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except FileNotFoundError:
+        return []
+    # README.md and drafts behind an underscore are the editor's own business.
+    return [
+        folder / name
+        for name in names
+        if name.endswith(".md") and name[0] not in "._" and name.casefold() != "readme.md"
+        and not name.endswith(_INCOMING) and (folder / name).is_file()
+    ]  # fmt: skip
+
+
+def _read_file(path: Path, name: str, *, sections: Sequence[str], now: datetime) -> Report:
+    raw = read_source(path, name=name)
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ReportError(
+            "it is not in UTF-8", code="bad-encoding", name=name, line=raw.count(b"\n", 0, error.start) + 1,
+            hint="save it as UTF-8 in your editor",
+        ) from error  # fmt: skip
+    report = parse(text, name=name)
+    for image in report.images:
+        _picture(image, path.parent, name, text)
+    warnings = [*report.warnings, *standing_warnings(report, sections=sections, today=now.date())]
+    if report.received is None:
+        report = replace(report, received=now.replace(microsecond=0))
+        if problem := _note_arrival(path, raw, now):
+            warnings.append(ReportWarning("received_not_written", f"its arrival cannot be written down: {problem}"))
+    if path.with_name(path.stem + _INCOMING).exists():
+        warnings.append(
+            ReportWarning(
+                "incoming_beside", f"an import brought a newer text: compare {path.stem}{_INCOMING}, delete it"
+            )
+        )
+    named = {one.casefold(): one for one in sections}
+    section = named.get(report.section.casefold(), report.section)
+    return replace(report, section=section, warnings=tuple(warnings))
+
+
+def read_source(path: Path, *, name: str) -> bytes:
+    """Read a file whole; ReportError `unreadable` or `too-large`."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        cause = error.strerror or str(error)
+        raise ReportError(
+            f"it cannot be opened: {cause}", code="unreadable", name=name, hint="check its name and permissions"
+        ) from error
+    if len(raw) > LARGEST_FILE:
+        raise ReportError(
+            f"it has more than {LARGEST_FILE // 1_000_000} MB", code="too-large", name=name,
+            hint="a report is text; keep pictures in files of their own",
+        )  # fmt: skip
+    return raw
+
+
+def _note_arrival(path: Path, raw: bytes, now: datetime) -> str | None:
+    """Write `received` into the front matter as a line of its own; return why that was impossible, if it was."""
+    moment = stamp(now.replace(microsecond=0)).encode()
+    found = _FIRST_FENCE.match(raw)
+    if found:
+        sign = b" = " if found[1] == b"+++" else b": "
+        changed = raw[: found.end()] + b"received" + sign + moment + found[2] + raw[found.end() :]
+    else:
+        mark = b"\xef\xbb\xbf" if raw.startswith(b"\xef\xbb\xbf") else b""
+        changed = mark + b"+++\nreceived = " + moment + b"\n+++\n\n" + raw.removeprefix(mark)
+    try:
+        if path.read_bytes() != raw:
+            return "it was being saved at the same moment"
+        _write_whole(path, changed, like=path)
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
+def _write_whole(path: Path, content: bytes, *, like: Path | None = None) -> None:
+    """Write a file at once: readers see the old one or the new one, also after a crash."""
+    draft = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.tmp")
+    try:
+        with draft.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if like is not None:
+            shutil.copymode(like, draft)
+        os.replace(draft, path)  # noqa: PTH105 - the name says that it is atomic
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _once_each(found: Sequence[tuple[Path, Report]], folder: str) -> tuple[list[Report], list[SetAside]]:
+    """Set aside all but one file of an id: the one named after it stays, else the first."""
+    owner: dict[ReportId, Path] = {}
+    for path, report in sorted(found, key=lambda pair: pair[0].stem != pair[1].id):
+        owner.setdefault(report.id, path)
+    kept = [report for path, report in found if owner[report.id] == path]
+    doubles = [
+        SetAside(
+            f"{folder}/{path.name}", "duplicate-id",
+            f"its id {report.id} is that of {folder}/{owner[report.id].name}", None,
+            "give it an id of its own, or delete one of the two files",
+        )
+        for path, report in found if owner[report.id] != path
+    ]  # fmt: skip
+    return kept, doubles
+
+
+def _picture(image: Image, folder: Path, name: str, text: str) -> Path:
+    """Find a picture's file; it must be there, and inside the folder."""
+    line = next((at for at, one in enumerate(text.splitlines(), 1) if image.path in one), None)
+    steps = PurePosixPath(image.path.replace("\\", "/"))
+    path = folder.joinpath(*steps.parts)
+    if steps.is_absolute() or ":" in image.path or ".." in steps.parts or not _inside(path, folder):
+        raise ReportError(
+            f"the picture {image.path} is not inside the folder of reports", code="image-outside", name=name, line=line,
+            hint="copy it into a folder named after the report",
+        )  # fmt: skip
+    if not path.is_file():
+        raise ReportError(
+            f"there is no picture {image.path}", code="image-missing", name=name, line=line,
+            hint=f"put it at {folder.name}/{image.path}, or take it out of the front matter",
+        )  # fmt: skip
+    return path
+
+
+def _inside(path: Path, folder: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError):
+        return False
+
+
+def _with_pictures(report: Report, folder: Path, origin: Path | None) -> Report:
+    """Copy a report's pictures beside it, into a folder named after it."""
+    moved = []
+    for image in report.images:
+        found = _picture(image, origin or folder, str(report.id), "")
+        target = folder / report.id / found.name
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _write_whole(target, found.read_bytes())
+        moved.append(replace(image, path=f"{report.id}/{found.name}"))
+    return replace(report, images=tuple(moved))
