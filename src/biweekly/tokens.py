@@ -8,11 +8,10 @@ header field and in quoted-printable text (no `=`). It never expires, because an
 import binascii
 import hmac
 import struct
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from itsdangerous import BadData
@@ -57,14 +56,13 @@ class _Seal:
         cipher_key = hmac.digest(key, b"biweekly.token.block." + purpose.encode(), "sha256")[:16]
         # A single block under a key of its own: a permutation of 128 bits, which is what ECB of one block is.
         self._cipher = Cipher(algorithms.AES(cipher_key), modes.ECB())  # noqa: S305 - see above
-        self._local = threading.local()
         derived = ItsSigner(
             key, salt=b"biweekly.token." + purpose.encode(), key_derivation="hmac", digest_method="sha256"
         ).derive_key()
         self._signer = ItsSigner(derived, key_derivation="none", algorithm=_Sha256())
 
     def close(self, block: bytes) -> str:
-        payload = base64_encode(self._context("encryptor").update(block))
+        payload = base64_encode(self._cipher.encryptor().update(block))
         return self._signer.sign(payload).decode("ascii")
 
     def open(self, token: bytes) -> bytes | None:
@@ -72,17 +70,9 @@ class _Seal:
             payload = self._signer.unsign(token)
             if len(payload) != _DIGITS:
                 return None
-            return bytes(self._context("decryptor").update(base64_decode(payload)))
+            return bytes(self._cipher.decryptor().update(base64_decode(payload)))
         except (BadData, binascii.Error, ValueError):
             return None
-
-    def _context(self, kind: str) -> Any:
-        """Return this thread's cipher context; blocks are independent, so that one serves for all."""
-        context = getattr(self._local, kind, None)
-        if context is None:
-            context = getattr(self._cipher, kind)()
-            setattr(self._local, kind, context)
-        return context
 
 
 class Signer:

@@ -21,7 +21,7 @@ from biweekly.model.subscriber import Consent, Standing, Subscriber, SubscriberI
 from biweekly.store import admission, reading, writing
 from biweekly.store.tables import address, audience, basis, consent, mailing, outcome, subscriber, suppression, waiting
 
-KEY_PURPOSE: Final = "people"
+KEY_PURPOSE: Final = "addresses"
 _MAY_LEAVE: Final = (Standing.UNCONFIRMED, Standing.ACTIVE, Standing.PAUSED, Standing.BOUNCED)
 _PERSON: Final = (
     select(
