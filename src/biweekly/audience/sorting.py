@@ -15,7 +15,7 @@ from typing import IO, Final
 from biweekly.audience.row import Entry
 
 _SIZE: Final = struct.Struct("<Q")
-_HELD: Final = 50_000
+_HELD: Final = 20_000
 _PARTS: Final = 64  # by the first six bits of the hash, which are as good as random
 
 
