@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -188,6 +189,19 @@ def test_a_code_is_found_wherever_it_is_handed_over(text: str) -> None:
 
 def test_an_ordinary_word_is_no_code() -> None:
     assert codes_in({"x.py": 'def f(name, code): ...\nf("word")\nf(name="word")\nf("word", 7)'}) == {}
+
+
+# --- dependencies ------------------------------------------------------------------------------------------------
+
+
+def test_every_dependency_is_accounted_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    optional = project["project"]["optional-dependencies"].values()
+    listed = [*project["project"]["dependencies"], *(one for some in optional for one in some)]
+    listed += project["dependency-groups"]["dev"]
+    page = (DOCS / "dependencies.md").read_text("utf-8")
+    names = {re.split(r"[^\w.-]", one)[0] for one in listed}
+    assert sorted(one for one in names if f"`{one}`" not in page) == []
 
 
 # --- the pages themselves ------------------------------------------------------------------------------------------

@@ -249,8 +249,9 @@ def parse_config(text: str, *, environ: Mapping[str, str], place: str = "config.
     except (ValueError, RecursionError) as error:
         line = re.search(r"line (\d+)", str(error))
         raise ConfigError(
-            f"not valid TOML: {error}", code="config-syntax", place=f"{place}:{line[1]}" if line else place
-        ) from error
+            f"not valid TOML: {error}", code="config-syntax", place=f"{place}:{line[1]}" if line else place,
+            hint="texts and durations stand in quotes, lists in [brackets], a table's name alone on its line",
+        ) from error  # fmt: skip
     laid = _overlay(tree, environ)
     try:
         return Config.model_validate(tree, by_alias=True, by_name=False)

@@ -145,7 +145,10 @@ def open_publication(folder: Path, *, environ: Environ) -> Publication:
             f"there is no {CONFIG_NAME}", code="no-publication", place=str(folder), hint="biweekly init"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read: {error}", code="config-unreadable", place=str(path)) from error
+        raise ConfigError(
+            f"cannot be read: {error}", code="config-unreadable", place=str(path),
+            hint="save it as UTF-8, readable by the user biweekly runs as",
+        ) from error  # fmt: skip
     return Publication(folder.resolve(), parse_config(text, environ=environ, place=CONFIG_NAME))
 
 
