@@ -39,6 +39,11 @@ def read_markdown(text: str, *, base: str | None = None) -> "list[Token]":
     return tokens
 
 
+def as_html(tokens: "list[Token]") -> str:
+    """Print tokens as HTML, as they are."""
+    return str(_parser().renderer.render(tokens, _parser().options, {}))
+
+
 def lone_image(token: "Token") -> "Token | None":
     """Return the image of a paragraph that holds nothing else."""
     children = [one for one in token.children or [] if one.type != "text" or one.content.strip()]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from biweekly.render.layout import NO_PLATES, Plate
-from biweekly.render.markdown import lone_image, plain, read_markdown
+from biweekly.render.markdown import as_html, lone_image, plain, read_markdown
 from biweekly.render.safe import clean_url
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def fragment(
         token.children = [_shown(one, plates, width) for one in token.children or []]
         done.append(token)
         index += 1
-    return sanitise(_printed(done))
+    return sanitise(as_html(done))
 
 
 def sanitise(markup: str) -> str:
@@ -107,12 +107,6 @@ def _without_hidden(markup: str) -> str:
             node.drop_tree()
     inside = lxml_html.tostring(root, encoding="unicode")
     return str(inside).removeprefix("<div>").removesuffix("</div>")
-
-
-def _printed(tokens: "list[Token]") -> str:
-    from markdown_it.renderer import RendererHTML
-
-    return str(RendererHTML().render(tokens, {"xhtmlOut": False, "breaks": False, "langPrefix": ""}, {}))  # type: ignore[arg-type]
 
 
 def _html_token(markup: str, *, inline: bool = False) -> "Token":

@@ -1,0 +1,111 @@
+import pytest
+
+from biweekly.errors import RenderError
+from biweekly.render.dialect import find_fault
+from biweekly.render.mjml import compile_mjml, run_compiler
+
+BEFORE = "<mjml>\n<mj-body>\n<mj-section>\n<mj-column>\n"
+AFTER = "\n</mj-column>\n</mj-section>\n</mj-body>\n</mjml>"
+
+
+def compiled(inside: str) -> str:
+    return compile_mjml(BEFORE + inside + AFTER, template="issue.mjml.j2")
+
+
+@pytest.mark.parametrize(
+    ("inside", "code", "line", "hint"),
+    [
+        ("<mj-txt>a</mj-txt>", "template-unknown-tag", 5, "did you mean <mj-text>?"),
+        ("\n<mj-text>\n<blnk>a</blnk></mj-text>", "template-unknown-tag", 7, None),
+        ('<mj-text font-sise="12px">a</mj-text>', "template-unknown-attribute", 5, "did you mean font-size?"),
+        ('<mj-text>a</mj-text>\n<mj-text zzz="1">a</mj-text>', "template-unknown-attribute", 6, None),
+        ("<mj-section></mj-section>", "template-misplaced-tag", 5, None),
+        ("<mj-text><mj-button>a</mj-button></mj-text>", "template-misplaced-tag", 5, None),
+        ("words", "template-misplaced-text", 5, None),
+        ("\n<mj-text><b>a</mj-text>", "template-unclosed-tag", 6, "write </b> where it ends"),
+        ("<mj-text>", "template-unclosed-tag", 5, None),
+        ("<mj-text>5 < 6</mj-text>", "template-syntax", 5, None),
+        ("<mj-text>a & b</mj-text>", "template-syntax", 5, None),
+        ("<mj-text color=red>a</mj-text>", "template-syntax", 5, None),
+        ('<mj-text color="a" color="b">a</mj-text>', "template-syntax", 5, None),
+        ("<!-- a -- b -->", "template-syntax", 5, None),
+        ("<![CDATA[x]]>", "template-syntax", 5, None),
+        ("<mj-text><!--[if mso --></mj-text>", "template-syntax", 5, None),
+        ("<mj-text><!--[if mso", "template-syntax", 5, None),
+        ('<mj-image src="https://a.example/x.png" />', "template-image-alt", 5, None),
+        ('<mj-text><img src="x" /></mj-text>', "template-image-alt", 5, None),
+        ('<mj-text padding="0 20px">a</mj-text>', "template-attribute-value", 5, "write 0px"),
+        ('<mj-text><p style="a:b;\nc:d">a</p></mj-text>', "template-attribute-value", 5, None),
+        ("<mj-text><p title='say \"hi\"'>a</p></mj-text>", "template-attribute-value", 5, None),
+        ("<mj-text>" + "<div>" * 200 + "</div>" * 200 + "</mj-text>", "template-too-deep", 5, None),
+    ],
+)
+def test_what_the_compiler_would_spoil_is_an_error_with_its_line(
+    inside: str, code: str, line: int, hint: str | None
+) -> None:
+    with pytest.raises(RenderError) as caught:
+        compiled(inside)
+    assert (caught.value.code, caught.value.place) == (code, f"issue.mjml.j2:{line}")
+    assert hint is None or caught.value.hint == hint
+    assert caught.value.exit_code == 1
+
+
+def test_the_line_at_fault_is_quoted() -> None:
+    with pytest.raises(RenderError, match='<mj-text font-sise="12px">'):
+        compiled('<mj-text font-sise="12px">a</mj-text>')
+
+
+@pytest.mark.parametrize(
+    ("head", "code"),
+    [
+        ("<mj-style>@import url(x.css);</mj-style>", "template-style"),
+        ("<mj-style>.a:before { content: '\u201c' }</mj-style>", "template-style"),
+        ('<mj-raw><link rel="stylesheet" href="x" /></mj-raw>', "template-unknown-tag"),
+        ('<mj-font name="a" href="b" />', "template-unknown-tag"),
+        ('<mj-attributes><mj-class name="a"><mj-text /></mj-class></mj-attributes>', "template-misplaced-tag"),
+    ],
+)
+def test_a_head_that_fetches_or_that_the_compiler_refuses_is_an_error(head: str, code: str) -> None:
+    found = find_fault(f"<mjml><mj-head>{head}</mj-head><mj-body></mj-body></mjml>")
+    assert found is not None
+    assert found.code == code
+
+
+def test_a_document_type_is_refused_before_any_entity_can_grow() -> None:
+    found = find_fault('<!DOCTYPE x [<!ENTITY a "b">]><mjml></mjml>')
+    assert found is not None
+    assert found.code == "template-syntax"
+
+
+@pytest.mark.parametrize(
+    "text", ["é &gt; b", "Рус &gt; x", "14\u00a0min", "e\u0301", "👩\u200d🚀", "नमस्ते", "שָׁלוֹם", "&nbsp;&zwnj;"]
+)
+def test_every_script_passes_through_text_and_attributes(text: str) -> None:
+    html = compiled(f'<mj-image src="https://a.example/x" alt="{text}" /><mj-text>{text}</mj-text>')
+    assert "\\u" not in html
+    assert html.isascii()
+
+
+def test_a_panic_of_the_compiler_is_our_own_error() -> None:
+    with pytest.raises(RenderError) as caught:
+        run_compiler("<mjml><mj-body><mj-raw><!--[if mso --></mj-raw></mj-body></mjml>", template="issue.mjml.j2")
+    assert caught.value.code == "compiler-panicked"
+    assert caught.value.place == "issue.mjml.j2"
+
+
+def test_a_refusal_of_the_compiler_is_our_own_error() -> None:
+    with pytest.raises(RenderError) as caught:
+        run_compiler("<mjml><mj-body>", template="issue.mjml.j2")
+    assert caught.value.code == "compiler-refused"
+
+
+def test_comments_of_the_template_are_not_mailed_and_those_for_outlook_are() -> None:
+    html = compiled("<mj-text><!-- ours --><!--[if mso]>theirs<![endif]--></mj-text>")
+    assert "ours" not in html
+    assert "<!--[if mso]>theirs<![endif]-->" in html
+
+
+def test_no_font_is_fetched_from_anywhere() -> None:
+    html = compiled("<mj-text>a</mj-text>")
+    assert "<link" not in html
+    assert "@import" not in html
