@@ -168,7 +168,7 @@ def _sort(reports: Sequence[Report], set_aside: Sequence[SetAside], terms: Terms
         one: verdicts[one].why if one in verdicts else "its file is no longer there"
         for one in present
         # What cannot be read just now keeps its place: rendering says what is wrong with it.
-        if one not in broken and (one not in verdicts or not verdicts[one].included)
+        if (not verdicts[one].included if one in verdicts else one not in broken)
     }
     return _Sorted(
         verdicts,

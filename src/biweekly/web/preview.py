@@ -1,0 +1,266 @@
+"""Shell. The local preview: an issue on a phone and a desktop, in the dark and as plain text, anew at every save.
+
+For one editor on their own machine: loopback only, nothing here changes anything, and mail is shown inside a sandbox
+with a policy of its own. Every page works without JavaScript.
+"""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Iterable
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from biweekly.contracts import Environ
+from biweekly.errors import BiweeklyError, NothingToDo
+from biweekly.model.issue import Entry, IssueId
+from biweekly.web.bell import Bell
+from biweekly.web.proofing import FOLDERS, ProofDesk
+
+HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
+WARN_BYTES: Final = 90_000
+CLIP_BYTES: Final = 102_000
+VIEWS: Final = {
+    "both": "Phone and desktop",
+    "phone": "Phone",
+    "desktop": "Desktop",
+    "dark": "Dark",
+    "text": "Plain text",
+}
+# id, width in px, whether the mail's own dark styles are switched on
+_FRAMES: Final[dict[str, tuple[tuple[str, int, bool], ...]]] = {
+    "both": (("phone", 375, False), ("desktop", 700, False)),
+    "phone": (("phone", 375, False),),
+    "desktop": (("desktop", 700, False),),
+    "dark": (("phone", 375, True), ("desktop", 700, True)),
+    "text": (),
+}
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+# Scripts never run in a mail. With the same origin the page around it can measure its height; links open outside.
+SANDBOX: Final = "allow-same-origin allow-popups allow-popups-to-escape-sandbox"
+_MAIL_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'none'; base-uri 'none'; "
+    f"frame-ancestors 'self'; sandbox {SANDBOX}"
+)
+_STATIC: Final = {"preview.css": "text/css; charset=utf-8", "preview.js": "text/javascript; charset=utf-8"}
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+
+def preview_app(root: Path, *, environ: Environ, watch: bool = True) -> Starlette:
+    """Build the preview of one publication folder; `watch` false leaves out the reloading."""
+    desk, bell = ProofDesk(root, environ=environ), Bell()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        task = asyncio.create_task(bell.watch(root, FOLDERS)) if watch else None
+        try:
+            yield
+        finally:
+            bell.close()
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+    app = Starlette(
+        routes=[
+            Route("/", _list),
+            Route("/i/{issue}", _issue),
+            Route("/i/{issue}/mail", _mail),
+            Route("/i/{issue}/text", _text),
+            Route("/m/{sha256}", _picture),
+            Route("/events", _events),
+            Route("/static/{name}", _static),
+        ],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False),
+            Middleware(_Guard),
+        ],
+        exception_handlers={BiweeklyError: _faulty, 404: _lost},
+        lifespan=lifespan,
+    )
+    app.state.desk, app.state.bell = desk, bell
+    return app
+
+
+# --- pages -------------------------------------------------------------------------------------------------------
+
+
+async def _list(request: Request) -> Response:
+    name, issues = await run_in_threadpool(_desk(request).issues)
+    return _page(request, "issues.html", publication=name, issues=issues)
+
+
+async def _issue(request: Request) -> Response:
+    desk, word = _desk(request), request.path_params["issue"]
+    view = request.query_params.get("view", "both")
+    if view not in VIEWS:
+        view = "both"
+    issue = await run_in_threadpool(desk.resolve, word)
+    if issue != word:
+        return RedirectResponse(f"/i/{issue}")
+    seen = _bell(request).count
+    look = await run_in_threadpool(desk.look, issue)
+    version = look.proof.edition.sha256[:12] if look.proof else ""
+    frames = [
+        {"id": name, "width": width, "src": f"/i/{issue}/mail?v={version}{'&dark=1' if dark else ''}", "dark": dark}
+        for name, width, dark in _FRAMES[view]
+    ]
+    return _page(
+        request, "issue.html", look=look, proof=look.proof, fault=look.fault, view=view, views=VIEWS, frames=frames,
+        seen=seen, sandbox=SANDBOX, warn=WARN_BYTES, clip=CLIP_BYTES, status=200 if look.fault is None else 500,
+    )  # fmt: skip
+
+
+async def _mail(request: Request) -> Response:
+    proof = await run_in_threadpool(_proof, request)
+    if proof is None:
+        return _lost_page(request)
+    page = proof.html.replace(f"{proof.public_url}/m/", "/m/")
+    # A link opens beside the preview; places in the mail itself stay where they are.
+    page = re.sub(r'<a (?=[^>]*href="https?:)', '<a target="_blank" rel="noopener noreferrer" ', page)
+    if request.query_params.get("dark") == "1":
+        page = _in_the_dark(page)
+    return HTMLResponse(page, headers={"content-security-policy": _MAIL_POLICY})
+
+
+async def _text(request: Request) -> Response:
+    proof = await run_in_threadpool(_proof, request)
+    return _lost_page(request) if proof is None else PlainTextResponse(proof.text)
+
+
+async def _picture(request: Request) -> Response:
+    sha256 = request.path_params["sha256"]
+    path = await run_in_threadpool(_desk(request).picture, sha256) if _SHA256.fullmatch(sha256) else None
+    if path is None:
+        return _lost_page(request)
+    head = await run_in_threadpool(_head, path)
+    kind = "image/png" if head.startswith(b"\x89PNG") else "image/jpeg"
+    return FileResponse(path, media_type=kind)
+
+
+async def _events(request: Request) -> Response:
+    bell = _bell(request)
+    told = request.headers.get("last-event-id") or request.query_params.get("seen", "")
+    seen = int(told) if re.fullmatch(r"\d{1,9}", told) else bell.count
+    return StreamingResponse(
+        bell.stream(seen), media_type="text/event-stream",
+        headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+    )  # fmt: skip
+
+
+async def _static(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in _STATIC:
+        return _lost_page(request)
+    return Response(files("biweekly.web").joinpath("static", name).read_bytes(), media_type=_STATIC[name])
+
+
+async def _faulty(request: Request, error: Exception) -> Response:
+    status = 404 if isinstance(error, NothingToDo) else 500
+    return _page(request, "fault.html", fault=error, status=status)
+
+
+async def _lost(request: Request, _: Exception) -> Response:
+    return _lost_page(request)
+
+
+def _lost_page(request: Request) -> Response:
+    nothing = NothingToDo("there is nothing at this address", code="nothing-here", place=request.url.path)
+    return _page(request, "fault.html", fault=nothing, status=404)
+
+
+# --- what they share ---------------------------------------------------------------------------------------------
+
+
+def _desk(request: Request) -> ProofDesk:
+    desk: ProofDesk = request.app.state.desk
+    return desk
+
+
+def _bell(request: Request) -> Bell:
+    bell: Bell = request.app.state.bell
+    return bell
+
+
+def _proof(request: Request) -> Any:
+    """The proof that the page shows, rendered first where no page has asked for it yet."""
+    desk = _desk(request)
+    issue: IssueId = desk.resolve(request.path_params["issue"])
+    return desk.last_good(issue) or desk.look(issue).proof
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(8)
+
+
+def _in_the_dark(page: str) -> str:
+    """Switch the mail's own dark styles on: what a reader's program does by itself, in every browser alike."""
+    return re.sub(r"\(\s*prefers-color-scheme\s*:\s*dark\s*\)", "all", page)
+
+
+@cache
+def _templates() -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    pages = Environment(
+        loader=PackageLoader("biweekly.web", "pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    pages.filters["by_section"] = _by_section
+    return pages
+
+
+def _by_section(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """Group by section in printing order, which sorting by title would spoil."""
+    found: dict[str, list[Entry]] = {}
+    for one in entries:
+        found.setdefault(one.section, []).append(one)
+    return found
+
+
+def _page(request: Request, name: str, *, status: int = 200, **words: Any) -> HTMLResponse:
+    seen = {"seen": _bell(request).count, **words}
+    return HTMLResponse(_templates().get_template(name).render(**seen), status)
+
+
+class _Guard:
+    """Gives every answer the strict policy, unless it has one of its own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("content-security-policy", _POLICY)
+                headers.setdefault("cache-control", "no-store")
+                headers.setdefault("referrer-policy", "no-referrer")
+                headers.setdefault("x-content-type-options", "nosniff")
+            await send(message)
+
+        await self.app(scope, receive, send_guarded)
