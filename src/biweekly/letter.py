@@ -19,8 +19,7 @@ from biweekly.errors import RenderError
 from biweekly.model.issue import Edition, Variant, VariantName
 from biweekly.model.mailing import Letter, MailingId, MailingKind, Place
 
-_MAILBOX: Final = re.compile(r'\s*(?:"?(?P<name>.*?)"?\s*<(?P<bracketed>[^<>\s]+)>|(?P<bare>\S+@\S+))\s*\Z', re.DOTALL)
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_MAILBOX: Final = re.compile(r"<(?P<bracketed>[^<>\s]+@[^<>\s]+)>\s*\Z|\A\s*(?P<bare>\S+@\S+)\s*\Z")
 _LINE_LIMIT: Final = 998
 
 WordName = Literal["unsubscribe_url", "reader_name", "reader_address"]
@@ -112,14 +111,14 @@ def prepare(edition: Edition, stamp: Stamp, *, mark: str = "") -> Stationery:
 
     Raises RenderError `letter-unfit` where the finished bytes would not pass the gate.
     """
-    sender_name, sender = split_mailbox(edition.sender)
+    sender = address_of(edition.sender)
     domain = sender.rpartition("@")[2]
     head = b"".join((
-        quoted.fold("From", f"{quoted.encode_phrase(sender_name)} <{sender}>" if sender_name else sender),
-        quoted.fold("Reply-To", _mailbox_field(edition.reply_to)),
+        quoted.fold("From", edition.sender),
+        quoted.fold("Reply-To", edition.reply_to),
         quoted.fold("Subject", quoted.encode_words(f"{mark}{edition.subject}")),
         f"Date: {format_datetime(stamp.at)}\r\n".encode(),
-        quoted.fold("List-Id", _mailbox_field(edition.list_id)),
+        quoted.fold("List-Id", edition.list_id),
         f"Feedback-ID: {edition.issue}:{stamp.kind}:biweekly:{_sender_id(domain)}\r\n".encode(),
         b"Precedence: bulk\r\nMIME-Version: 1.0\r\n",
     ))  # fmt: skip
@@ -183,20 +182,15 @@ def _word(value: str, in_html: bool) -> bytes:
     return quoted.encode_text(html.escape(value, quote=True) if in_html else value)
 
 
-def split_mailbox(written: str) -> tuple[str, str]:
-    """Split `Name <address>` or a bare address into (name, address)."""
-    found = _MAILBOX.match(written)
+def address_of(field: str) -> str:
+    """Return the address of a header field that holds one mailbox, `Name <address>` or the address alone."""
+    found = _MAILBOX.search(field)
     if found is None:
         raise RenderError(
-            f"{written!r} is no mailbox", code="letter-unfit", template="config.toml",
-            hint='write "Name <address@example.org>" or the address alone',
+            f"{field!r} is no mailbox", code="letter-unfit", template="config.toml",
+            hint='publication.from is an address, or "Name <address>"',
         )  # fmt: skip
-    return (found["name"] or "", found["bracketed"] or found["bare"])
-
-
-def _mailbox_field(written: str) -> str:
-    name, address = split_mailbox(written)
-    return f"{quoted.encode_phrase(name)} <{address}>" if name else address
+    return found["bracketed"] or found["bare"]
 
 
 def _sender_id(domain: str) -> str:

@@ -12,17 +12,22 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Engine
 
 from biweekly.delivery.sending_lock import sole_sender
-from biweekly.model.issue import Edition, IssueId
-from biweekly.model.mailing import Mailing, Settled
+from biweekly.model.address import Address
+from biweekly.model.issue import Edition, IssueId, VariantName
+from biweekly.model.mailing import Lane, Letter, Mailing, MailingId, MailingKind, MailingState, Place, Settled, Spot
+from biweekly.model.subscriber import SubscriberId
 from biweekly.postroom import Postroom
 from biweekly.publication import Publication
 from biweekly.services.mailings import Doors, Mailings
 from biweekly.store import open_database
 from biweekly.store.books import Books
 from biweekly.store.migrations import upgrade
+from biweekly.tokens import Purpose
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
+
+    from biweekly.services.subscriptions import Subscriptions
 
 _ANSWER_WITHIN: Final = 5.0  # seconds
 
@@ -58,6 +63,24 @@ class Office:
         """Render an issue, and return its edition with hash, web address and bytes."""
         return _freeze(self.publication, issue)
 
+    def test_letters(self, issue: IssueId, addresses: Sequence[Address]) -> list[Letter]:
+        """Write marked copies. Their unsubscribe link names nobody, so that pressing it changes nothing."""
+        edition, _ = self.freeze(issue)
+        now = utc_now()
+        nobody = Mailing(
+            MailingId(0), self.publication.newsletter, issue, MailingKind.TEST, edition.sha256, MailingState.SENDING,
+            planned=len(addresses), due=None, stamp=now, started=now, finished=None,
+        )  # fmt: skip
+        paper = self.postroom.stationery_of(edition, nobody, mark="[Test] ")
+        token = self.postroom.signer().sign(Purpose.UNSUBSCRIBE, 0, 0)
+        return [
+            paper.address(
+                Place(Spot(Lane(0), number), SubscriberId(0), one.on_wire, "", one.domain, VariantName.HTML),
+                unsubscribe=token,
+            )
+            for number, one in enumerate(addresses)
+        ]
+
 
 def open_office(
     publication: Publication,
@@ -90,7 +113,7 @@ def _freeze(publication: Publication, issue: IssueId) -> tuple[Edition, tuple[st
     from biweekly.newsroom import open_newsroom
     from biweekly.render.frozen import to_json
 
-    edition = open_newsroom(publication).render_issue(issue)
+    edition = open_newsroom(publication).render_issue(issue, now=utc_now())
     return edition, (edition.sha256, edition.web_id, to_json(edition))
 
 
@@ -123,16 +146,25 @@ def answers(url: str) -> bool:
     return True
 
 
+def open_people(publication: Publication, engine: Engine) -> "Subscriptions":
+    """Build the service that keeps the list."""
+    from biweekly.audience.sorting import in_order
+    from biweekly.services.subscriptions import Subscriptions
+    from biweekly.store.people import KEY_PURPOSE, People
+
+    return Subscriptions(People(engine, key=publication.key(KEY_PURPOSE)), in_order=in_order)
+
+
 def public_site(publication: Publication) -> "Starlette":
     """Build the pages that letters point to."""
     from biweekly.render.frozen import from_json
     from biweekly.store import editions
-    from biweekly.store.people import People
+    from biweekly.store.people import KEY_PURPOSE, People
     from biweekly.web.public import public_app
     from biweekly.web.public.doors import PublicDoors
 
     engine = open_store(publication)
-    people = People(engine, key=publication.key("addresses"))
+    people = People(engine, key=publication.key(KEY_PURPOSE))
     postroom = Postroom(publication, engine, threading.Event())
 
     def edition_page(web_id: str) -> str | None:

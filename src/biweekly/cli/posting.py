@@ -1,0 +1,207 @@
+"""Shell. What the mailing commands share: the office with a progress bar, signals, the account in words, exit codes."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from biweekly.cli import speak
+
+if TYPE_CHECKING:
+    from biweekly.model.issue import IssueId
+    from biweekly.model.mailing import Mailing, Settled, Tally
+    from biweekly.publication import Publication
+    from biweekly.services.mailings import Carried
+    from biweekly.wiring import Office
+
+_EVERY_SHARE: Final = 0.1
+_EVERY_SECONDS: Final = 30.0
+_STOPPED, _NO_RELAY, _LOOK = 5, 75, 1
+
+
+def which_issue(publication: "Publication", word: str) -> "IssueId":
+    """Say which issue is meant by an id, `next` or `latest`."""
+    from biweekly.issues.folder import resolve
+
+    schedule = publication.config.schedule
+    now = datetime.now(schedule.zone if schedule else UTC)
+    return resolve(publication.issues, word, today=now.date())
+
+
+@contextmanager
+def office_with_progress(publication: "Publication") -> Iterator["Office"]:
+    """Open the office; letters settled move a bar on a terminal, or a line every 10 % or 30 s elsewhere."""
+    from biweekly.wiring import open_office
+
+    meter = _Meter()
+    office = open_office(publication, progress=meter.settled)
+    meter.office = office
+    with _stopping(office.stop):
+        try:
+            yield office
+        finally:
+            meter.close()
+            office.close()
+
+
+@contextmanager
+def _stopping(stop: threading.Event) -> Iterator[None]:
+    """Turn Ctrl-C and SIGTERM into a stop in good order; a second one ends at once."""
+
+    def asked(number: int, _frame: object) -> None:
+        if stop.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        speak.say("\nStopping: letters in flight get 30 seconds. Again to stop at once.")
+        stop.set()
+
+    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Meter:
+    """Counts what is settled and shows it."""
+
+    def __init__(self) -> None:
+        self.office: Office | None = None
+        self._counts: dict[str, int] = {}
+        self._total = 0
+        self._bar: Any = None
+        self._task: Any = None
+        self._told_share, self._told_at = 0.0, time.monotonic()
+
+    def settled(self, ones: Sequence["Settled"]) -> None:
+        """Take note of what the ledger has recorded."""
+        from biweekly.model.mailing import Outcome
+
+        if not self._total:
+            self._begin(ones)
+        for one in ones:
+            word = one.fate.state.word if isinstance(one.fate, Outcome) else "waiting"
+            self._counts[word] = self._counts.get(word, 0) + 1
+        self._show()
+
+    def _begin(self, ones: Sequence["Settled"]) -> None:
+        from biweekly.model.mailing import MailingState
+
+        if self.office is None or not ones:
+            return
+        under_way = self.office.books.in_states(MailingState.SENDING)
+        self._total = sum(one.planned for one in under_way)
+        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._bar = Progress(
+                TextColumn("Sending"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+                TextColumn("{task.fields[words]}"), TimeRemainingColumn(), console=Console(stderr=True), transient=True,
+            )  # fmt: skip
+            self._task = self._bar.add_task("Sending", total=self._total, words="")
+            self._bar.start()
+
+    def _show(self) -> None:
+        done = sum(self._counts.values())
+        words = " · ".join(f"{count:,} {word}" for word, count in self._counts.items())
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, words=words)
+            return
+        share, now = done / self._total if self._total else 1.0, time.monotonic()
+        if share - self._told_share >= _EVERY_SHARE or now - self._told_at >= _EVERY_SECONDS:
+            self._told_share, self._told_at = share, now
+            speak.say(f"sending: {share:.0%} of {self._total:,} · {words}")
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def document(mailing: "Mailing", tally: "Tally", not_mailed: Mapping[str, int]) -> dict[str, Any]:
+    """Return the account of a mailing as scripts read it."""
+    return {
+        "issue": mailing.issue, "mailing": mailing.id, "kind": mailing.kind, "state": mailing.state,
+        "edition": mailing.edition,
+        "planned": tally.planned, "to_go": tally.to_go, "accepted": tally.accepted, "waiting": tally.waiting,
+        "failed": tally.failed, "uncertain": tally.uncertain, "skipped": tally.skipped, "adds_up": tally.adds_up,
+        "not_mailed": dict(not_mailed), "started": _iso(mailing.started), "finished": _iso(mailing.finished),
+        "reason": mailing.reason,
+    }  # fmt: skip
+
+
+def tell(publication: "Publication", mailing: "Mailing", tally: "Tally", not_mailed: Mapping[str, int]) -> None:
+    """Print the account of a mailing; its last line is the sum."""
+    marks = ", with failures" if mailing.state == "sent" and (tally.failed or tally.uncertain) else ""
+    rehearsal = "   (a rehearsal: it went to the built-in mailbox)" if mailing.kind == "test" else ""
+    speak.show(f"{mailing.issue}  {mailing.state.replace('_', ' ')}{marks}{rehearsal}")
+    for line in _times(publication, mailing):
+        speak.show(f"  {line}")
+    if mailing.reason:
+        speak.show(f"  {mailing.reason}")
+    rows = (
+        ("accepted", tally.accepted, "taken by the relay"),
+        ("waiting", tally.waiting, "tried again on their own; biweekly resume or serve goes on"),
+        ("failed", tally.failed, "refused for the reader's own address, or given up"),
+        ("uncertain", tally.uncertain, "may have arrived; nothing retries them by itself: biweekly resolve"),
+        ("skipped", tally.skipped, "left or suppressed after planning"),
+        ("to go", tally.to_go, "not tried yet"),
+    )
+    for word, count, meaning in rows:
+        if count or word == "accepted":
+            speak.show(f"  {word:<10} {count:>9,}   {meaning}")
+    if not_mailed:
+        reasons = " · ".join(f"{count:,} {reason}" for reason, count in sorted(not_mailed.items()))
+        speak.show(f"  not mailed {sum(not_mailed.values()):>9,}   {reasons}")
+    if not tally.adds_up:
+        speak.show("  These numbers do not add up. Please keep var/ as it is and report this.")
+    speak.show(str(tally))
+
+
+def _times(publication: "Publication", mailing: "Mailing") -> list[str]:
+    schedule = publication.config.schedule
+    zone = schedule.zone if schedule else UTC
+    if mailing.started is None:
+        return [f"due {mailing.due.astimezone(zone):%a %d %b %Y %H:%M %Z}"] if mailing.due else []
+    start = mailing.started.astimezone(zone)
+    end = f"–{mailing.finished.astimezone(zone):%H:%M:%S}" if mailing.finished else ""
+    return [f"{start:%a %d %b %Y %H:%M:%S}{end} {schedule.timezone if schedule else 'UTC'}"]
+
+
+def exit_code(carried: "Carried", tally: "Tally") -> int:
+    """Say how a send ended, as an exit code."""
+    if carried.ending == "no relay":
+        return _NO_RELAY
+    if carried.ending in {"paused", "stopped"}:
+        return _STOPPED
+    return _LOOK if tally.failed or tally.waiting or tally.uncertain or tally.to_go else 0
+
+
+def account_for(
+    publication: "Publication", office: "Office", issue: "IssueId", carried: "Carried", mailing: "Mailing", *,
+    as_json: bool,
+) -> int:  # fmt: skip
+    """Print what became of a mailing that was just carried, and return the exit code."""
+    mailing = office.books.find(mailing.id)
+    tally, others = office.mailings.account(mailing)
+    if carried.trouble is not None:
+        speak.complain(carried.trouble)
+    if as_json:
+        speak.show_json("report", document(mailing, tally, others))
+    else:
+        tell(publication, mailing, tally, others)
+    code = exit_code(carried, tally)
+    if code == _STOPPED or carried.ending == "no relay":
+        speak.say(f"Nobody is lost and nobody is mailed twice. Go on with: biweekly resume {issue}")
+    return code
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat(timespec="seconds").replace("+00:00", "Z")

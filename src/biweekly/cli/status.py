@@ -1,0 +1,119 @@
+"""Shell. `status`: what is next, what is sending, what needs you."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from biweekly.cli import speak
+
+if TYPE_CHECKING:
+    from biweekly.publication import Publication
+    from biweekly.wiring import Office
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def status(
+    ctx: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Say what is next, what is sending, and what needs you.
+
+    Example: biweekly status
+    """
+    from biweekly.wiring import open_office, utc_now
+
+    publication = ctx.obj.publication()
+    office = open_office(publication)
+    now = utc_now()
+    found = {
+        "next": _coming(publication, office, now),
+        "sending": _under_way(office),
+        "problems": _problems(office),
+    }
+    office.close()
+    if as_json:
+        speak.show_json("status", found)
+    else:
+        _tell(found)
+
+
+def _coming(publication: "Publication", office: "Office", now: datetime) -> dict[str, Any] | None:
+    """Return the mailing that goes out next; where none is scheduled, the next date of the rhythm."""
+    from biweekly.model.mailing import MailingState
+
+    rhythm = publication.config.schedule
+    zone = rhythm.zone if rhythm else UTC
+    scheduled = [one for one in office.books.in_states(MailingState.SCHEDULED, MailingState.COOLING_OFF) if one.due]
+    if scheduled and scheduled[0].due:
+        first = scheduled[0]
+        return {"issue": first.issue, "state": first.state, **_times(first.due or now, zone, now)}
+    if rhythm is None:
+        return None
+    from biweekly.cadence import instant, next_nominal
+
+    day = next_nominal(rhythm, after=now.astimezone(zone).date())
+    due = instant(day, rhythm.at, rhythm.zone)
+    if due <= now:
+        day = next_nominal(rhythm, after=day, inclusive=False)
+        due = instant(day, rhythm.at, rhythm.zone)
+    return {"issue": None, "date": day.isoformat(), "state": "not scheduled", **_times(due, zone, now)}
+
+
+def _times(due: datetime, zone: Any, now: datetime) -> dict[str, Any]:
+    local = due.astimezone(zone)
+    return {
+        "due": due.isoformat(timespec="seconds").replace("+00:00", "Z"), "local": f"{local:%a %d %b %Y %H:%M}",
+        "timezone": str(zone), "in_seconds": max(0, int((due - now).total_seconds())),
+    }  # fmt: skip
+
+
+def _under_way(office: "Office") -> dict[str, Any] | None:
+    from biweekly.cli.posting import document
+    from biweekly.model.mailing import MailingState
+
+    under_way = office.books.in_states(MailingState.SENDING, MailingState.PAUSED)
+    if not under_way:
+        return None
+    return document(under_way[0], *office.mailings.account(under_way[0]))
+
+
+def _problems(office: "Office") -> list[str]:
+    """Name what needs a person: uncertain places, failures, missed dates, mailings that stand still."""
+    from biweekly.model.mailing import MailingState
+
+    found = []
+    for one in office.books.in_states(MailingState.SENDING, MailingState.PAUSED, MailingState.SENT):
+        tally, _ = office.mailings.account(one)
+        if tally.uncertain:
+            places = "1 place is" if tally.uncertain == 1 else f"{tally.uncertain:,} places are"
+            found.append(f"{one.issue}: {places} uncertain: biweekly resolve {one.issue}")
+        if one.state is not MailingState.SENT and tally.to_go + tally.waiting:
+            count = tally.to_go + tally.waiting
+            found.append(f"{one.issue}: {count:,} still to go or waiting: biweekly resume {one.issue}")
+    for one in office.books.in_states(MailingState.MISSED):
+        found.append(f"{one.issue}: missed, nothing was sent: {one.reason}")  # noqa: PERF401 - one sentence a line
+    return found
+
+
+def _tell(found: dict[str, Any]) -> None:
+    coming, sending = found["next"], found["sending"]
+    if coming is None:
+        speak.show("next      nothing: there is no [schedule]")
+    else:
+        days, rest = divmod(coming["in_seconds"], 86400)
+        away = f"{days} d {rest // 3600} h" if days else f"{rest // 3600} h {rest % 3600 // 60} min"
+        name = coming["issue"] or coming["date"]
+        when = f"{coming['local']} {coming['timezone']}, in {away}"
+        speak.show(f"next      {name}  {coming['state'].replace('_', ' ')}  {when}")
+    if sending is None:
+        speak.show("sending   nothing")
+    else:
+        done = sending["planned"] - sending["to_go"]
+        speak.show(f"sending   {sending['issue']}  {sending['state']}  {done:,} of {sending['planned']:,}")
+    for problem in found["problems"]:
+        speak.show(f"{speak.paint('!', 'yellow')}         {problem}")
+    if not found["problems"]:
+        speak.show("problems  none")
