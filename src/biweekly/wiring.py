@@ -6,7 +6,6 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Engine
@@ -25,9 +24,8 @@ from biweekly.store.migrations import upgrade
 from biweekly.tokens import Purpose
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
-
     from biweekly.services.subscriptions import Subscriptions
+    from biweekly.web.public.doors import PublicDoors
 
 _ANSWER_WITHIN: Final = 5.0  # seconds
 
@@ -155,12 +153,12 @@ def open_people(publication: Publication, engine: Engine) -> "Subscriptions":
     return Subscriptions(People(engine, key=publication.key(KEY_PURPOSE)), in_order=in_order)
 
 
-def public_site(publication: Publication) -> "Starlette":
-    """Build the pages that letters point to."""
+def public_doors(publication: Publication) -> "PublicDoors":
+    """Build what the pages that letters point to may do in the world."""
+    from biweekly.pictures.store import PictureStore
     from biweekly.render.frozen import from_json
     from biweekly.store import editions
     from biweekly.store.people import KEY_PURPOSE, People
-    from biweekly.web.public import public_app
     from biweekly.web.public.doors import PublicDoors
 
     engine = open_store(publication)
@@ -171,18 +169,12 @@ def public_site(publication: Publication) -> "Starlette":
         body = editions.fetch_by_web_id(engine, web_id)
         return None if body is None else from_json(body).web
 
-    def picture(sha256: str) -> Path | None:
-        path = publication.media / sha256
-        return path if path.is_file() else None
-
-    return public_app(
-        PublicDoors(
-            publication=publication.config.publication.name,
-            public_url=publication.config.publication.public_url,
-            signer=postroom.signer(),
-            reader=people.get,
-            leave=lambda who, mailing, way: people.leave(who, mailing_id=mailing, source=way, at=utc_now()),
-            edition_page=edition_page,
-            picture=picture,
-        )
+    return PublicDoors(
+        publication=publication.config.publication.name,
+        public_url=publication.config.publication.public_url,
+        signer=postroom.signer(),
+        reader=people.get,
+        leave=lambda who, mailing, way: people.leave(who, mailing_id=mailing, source=way, at=utc_now()),
+        edition_page=edition_page,
+        picture=PictureStore(publication.media).path_of,
     )

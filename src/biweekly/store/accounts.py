@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, and_, func, insert, literal_column, s
 from biweekly.errors import NothingToDo, Refused
 from biweekly.model.mailing import MailingId, Outcome, OutcomeState, Spot, Tally
 from biweekly.model.subscriber import SubscriberId
-from biweekly.store import reading, writing
+from biweekly.store.database import reading, writing
 from biweekly.store.ledger import counts_as_waiting
 from biweekly.store.tables import address, audience, lane, mailing, outcome, ruling, waiting
 

@@ -10,7 +10,8 @@ from biweekly.delivery.plan import assign_lanes
 from biweekly.model.issue import IssueId
 from biweekly.model.mailing import Mailing, MailingId, MailingKind, MailingState, Tally
 from biweekly.model.subscriber import SubscriberId
-from biweekly.store import accounts, editions, mailings, reading, writing
+from biweekly.store import accounts, editions, mailings
+from biweekly.store.database import reading, writing
 
 
 class Books:

@@ -6,7 +6,7 @@ from typing import cast
 from sqlalchemy import Connection, Engine, insert, select
 
 from biweekly.errors import NothingToDo
-from biweekly.store import reading
+from biweekly.store.database import reading
 from biweekly.store.tables import edition
 
 

@@ -26,7 +26,7 @@ from biweekly.model.mailing import (
     Wait,
 )
 from biweekly.model.subscriber import Standing, SubscriberId
-from biweekly.store import reading, writing
+from biweekly.store.database import reading, writing
 from biweekly.store.tables import SHARD_SIZE, from_ms, to_ms
 
 _VARIANTS: Final = (VariantName.HTML, VariantName.TEXT)

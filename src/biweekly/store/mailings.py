@@ -12,7 +12,7 @@ from biweekly.errors import NothingToDo, Refused
 from biweekly.model.issue import IssueId
 from biweekly.model.mailing import Mailing, MailingId, MailingKind, MailingState
 from biweekly.model.subscriber import Standing
-from biweekly.store import reading
+from biweekly.store.database import reading
 from biweekly.store.tables import SHARD_SIZE, address, audience, lane, mailing, shard, subscriber
 
 _BEFORE_THE_FIRST_LETTER: Final = (MailingState.SCHEDULED, MailingState.COOLING_OFF)

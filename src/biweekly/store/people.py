@@ -18,7 +18,8 @@ from biweekly.model.address import Address, Mailbox
 from biweekly.model.issue import VariantName
 from biweekly.model.mailing import MailingId
 from biweekly.model.subscriber import Consent, Standing, Subscriber, SubscriberId
-from biweekly.store import admission, reading, writing
+from biweekly.store import admission
+from biweekly.store.database import reading, writing
 from biweekly.store.tables import address, audience, basis, consent, mailing, outcome, subscriber, suppression, waiting
 
 KEY_PURPOSE: Final = "addresses"

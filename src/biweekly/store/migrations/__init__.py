@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, inspect, text
 
 from biweekly.errors import StoreError
-from biweekly.store import reading
+from biweekly.store.database import reading
 
 HEAD: Final = "0001"
 

@@ -1,4 +1,4 @@
-"""Shell. What the public pages may do in the world: nothing but this."""
+"""Pure. What the public pages may do in the world: nothing but this."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
