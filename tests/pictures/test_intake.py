@@ -169,9 +169,7 @@ def test_a_picture_is_found_by_its_hash_and_by_nothing_else(store: PictureStore)
 
 def test_a_picture_lost_from_the_store_is_pressed_again(store: PictureStore, folder: Path) -> None:
     (folder / "one" / "a.png").write_bytes(drawing())
-    picture: Picture = take_in([a_report("one/a.png")], folder=folder, store=store).pictures[
-        ReportId("one"), "one/a.png"
-    ]
+    picture = take_in([a_report("one/a.png")], folder=folder, store=store).pictures[ReportId("one"), "one/a.png"]
     path = store.path_of(picture.sha256)
     assert path is not None
     path.unlink()

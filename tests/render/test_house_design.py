@@ -95,12 +95,16 @@ def test_every_form_and_kind_can_stand_anywhere(press: "Press") -> None:
 
 def test_an_issue_from_right_to_left_says_so_and_leans_right(press: "Press") -> None:
     press.publication = press.publication.model_copy(update={"language": "fa"})
-    persian = press.report("one", "آب زمستان", body="متن گزارش", language="fa", authors=(Author("نرگس"),))
+    persian = press.report(
+        "one", "آب زمستان", body="> متن گزارش", form="full", language="fa", authors=(Author("نرگس"),)
+    )
     press.only(persian, press.report("two", "In English"))
     html = press.html()
     assert '<html lang="fa" dir="rtl"' in html
     assert "text-align:right" in html
     assert "text-align:left;color" not in html
+    assert "direction:ltr" not in html
+    assert re.search(r"<blockquote[^>]*border-right:3px", html)
     assert re.search(r'<h3[^>]*lang="en" dir="ltr"', html)
 
 

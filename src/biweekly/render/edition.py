@@ -110,7 +110,7 @@ class _Desk:
         self._compile, self._inline = compile_mjml, inline
         self._css, self._css_path = templates(STYLESHEET)
         self._slots: dict[str, str] = {}
-        self._allowed = frozenset[str]()
+        self._written: dict[tuple[str, int, int, int, str], str] = {}
         self.web_token = f"bwslot_web_{nonce}"
         self.web_url = f"{public_url}/w/{self.web_token}"
         self._room = TemplateRoom(
@@ -141,7 +141,11 @@ class _Desk:
     ) -> Markup:
         """Keep a rich text for later and return its slot's token."""
         token = f"bwslot_{len(self._slots)}_{self._nonce}"
-        self._slots[token] = fragment(markdown, heading=heading, width=width, plates=plates, base=base or None)
+        # The same texts stand in the letter and on the web; an item's plates are one object for both.
+        text = (markdown, heading, width, id(plates), base)
+        if text not in self._written:
+            self._written[text] = fragment(markdown, heading=heading, width=width, plates=plates, base=base or None)
+        self._slots[token] = self._written[text]
         return Markup(token)  # noqa: S704 - letters, digits and underscores
 
     def write(self, *, web: bool) -> str:
