@@ -120,8 +120,9 @@ def keep(folder: Path, tell: int) -> None:
                 fcntl.flock(theirs, fcntl.LOCK_EX)
         except Unavailable as reason:
             os.write(tell, f"! {reason}".encode())
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            return
+        # The run is gone, and may have had no time to tidy up.
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def main() -> None:
