@@ -30,6 +30,7 @@ COMPOSE_LATE: Final = timedelta(days=2)
 _SOON: Final = timedelta(minutes=3)
 _LONGEST_GAP: Final = timedelta(days=366)
 _TO_COME: Final = (MailingState.SCHEDULED, MailingState.COOLING_OFF)
+_COMING: Final = (OccurrenceState.PLANNED, OccurrenceState.COMPOSED, OccurrenceState.SCHEDULED)
 _NEVER_WENT: Final = (MailingState.MISSED, MailingState.CANCELLED)
 
 
@@ -84,6 +85,7 @@ class Fortnight:
         """Work through these doors only."""
         self._doors = doors
         self._schedule = schedule
+        self._told: datetime | None = None
 
     def tick(self, now: datetime) -> datetime | None:
         """Do everything that is due, and return when the next thing is: the earliest milestone, mailing or retry.
@@ -92,24 +94,24 @@ class Fortnight:
         """
         schedule = self._schedule
         if schedule is None:
+            if self._told is None:
+                self._doors.say("no [schedule] in config.toml: nothing happens by itself; scheduled mailings go out")
+            self._told = now
             return self._doors.work(now)
         self._plan(schedule, now)
         while (taken := self._doors.calendar.take(now=now)) is not None:
             self._settle(schedule, taken, now)
+        self._tell(schedule, now)
         looks = (self._doors.work(now), self._doors.calendar.next_due())
         return min((at for at in looks if at is not None), default=None)
 
-    def outlook(self, now: datetime) -> str:
-        """Say what comes next, in one line."""
-        if self._schedule is None:
-            return "no [schedule] in config.toml: nothing happens by itself, and scheduled mailings still go out"
-        coming = next(
-            (one for one in self._doors.calendar.occurrences(since=now.date()) if _is_to_come(one, now)), None
-        )
-        if coming is None:
-            return "no issue is planned"
-        when = f"{say_instant(coming.due, self._schedule.zone)}, {say_distance(coming.due - now)}"
-        return f"next issue {when}"
+    def _tell(self, schedule: Terms, now: datetime) -> None:
+        """Say which issue comes next, whenever that is another one than before."""
+        rows = self._doors.calendar.occurrences(since=now.date() - timedelta(days=1))
+        due = next((one.due for one in rows if one.due > now and one.state in _COMING), None)
+        if due is not None and due != self._told:
+            self._doors.say(f"next issue {say_instant(due, schedule.zone)}, {say_distance(due - now)}")
+            self._told = due
 
     # -- planning ------------------------------------------------------------------------------------------------------
 
@@ -240,10 +242,6 @@ def _is_waiting(mailing: Mailing) -> bool:
 
 def _standing(mailing: Mailing) -> str:
     return mailing.state.replace("_", " ")
-
-
-def _is_to_come(one: Occurrence, now: datetime) -> bool:
-    return one.due > now and one.state in (OccurrenceState.PLANNED, OccurrenceState.COMPOSED, OccurrenceState.SCHEDULED)
 
 
 def _words(error: BiweeklyError) -> str:
