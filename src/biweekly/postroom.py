@@ -197,7 +197,9 @@ class Postroom:
             if holder is None:
                 return recovery.due_again(places, now=now)
             known = journal.read(folder, journal.Holder.parse(holder), mailing) if self._is_dead(holder) else None
-            return recovery.settle_open(places, known, now=now)
+            if known is None:
+                return recovery.settle_open(places, None, now=now)
+            return recovery.settle_open(places, known.last, torn=known.torn, now=now)
 
         return settle
 

@@ -44,6 +44,17 @@ class Holder:
         return cls(boot, int(pid), journal)
 
 
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The last record of each spot: 0 for handed over, else the relay's reply code.
+
+    `torn` where the file ends in part of a record: whose it was cannot be told.
+    """
+
+    last: Mapping[Spot, int]
+    torn: bool
+
+
 def boot_id() -> str | None:
     """Tell this boot of this machine from every other; None where the system does not say."""
     try:
@@ -101,11 +112,10 @@ def _unwritable(path: Path, error: OSError) -> StoreError:
     )  # fmt: skip
 
 
-def read(folder: Path, holder: Holder, mailing: MailingId) -> Mapping[Spot, int] | None:
-    """Return the last record of each spot in a dead sender's journal, or None where it cannot be believed.
+def read(folder: Path, holder: Holder, mailing: MailingId) -> Records | None:
+    """Return what a dead sender's journal says of a mailing, or None where it cannot be believed.
 
-    It cannot where it was written on another boot, is missing, or holds a damaged record before its end; a torn last
-    record is what a kill in mid-write leaves, and the letter it announces had not left.
+    It cannot where it was written on another boot, is missing, or holds a damaged record before its end.
     """
     if holder.boot != boot_id():
         return None
@@ -120,7 +130,7 @@ def read(folder: Path, holder: Holder, mailing: MailingId) -> Mapping[Spot, int]
             return None
         if of == mailing:
             last[Spot(Lane(lane), pos, opened)] = code
-    return last
+    return Records(last, torn=whole < len(raw))
 
 
 def is_dead(folder: Path, holder: Holder) -> bool:
