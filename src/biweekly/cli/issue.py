@@ -12,7 +12,7 @@ from biweekly.errors import UsageError
 if TYPE_CHECKING:
     from biweekly.services.editorial import Composed, Newsroom, Standing
 
-app = typer.Typer(help="Compose, plan and render an issue.", no_args_is_help=True)
+app = typer.Typer(help="Compose, plan and render an issue.", no_args_is_help=True, add_completion=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of words.")]
 IssueName = Annotated[str, typer.Argument(metavar="ISSUE", help="An issue's date, `next` or `latest`.")]

@@ -9,7 +9,7 @@ import typer
 from biweekly.cli import speak
 from biweekly.errors import BiweeklyError, ConfigError
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

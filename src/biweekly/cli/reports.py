@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from biweekly.reports import Shelf
     from biweekly.services.manuscripts import Intake
 
-app = typer.Typer(help="Take in, list and check the manuscripts.", no_args_is_help=True)
+app = typer.Typer(help="Take in, list and check the manuscripts.", no_args_is_help=True, add_completion=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of words.")]
 
