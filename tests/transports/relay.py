@@ -8,10 +8,17 @@ in a thread with a loop of its own. As a program (for tests that kill the sender
 which prints `listening on 127.0.0.1:PORT`. Each acceptance is a line of JSON in the record before its 250 is written:
 the oracle of "nobody twice, nobody lost".
 
-A fault happens `at` one of: connect banner ehlo helo starttls tls auth rset mail rcpt data content dot quit. What it
-can `do`: reply (with `text`, lines divided by \n), drop, reset, garbage, oversize, freeze, drip (a byte every 20 ms of
-`text` or the ordinary reply), inject (an ordinary reply and `text` behind it in the same packet), accept-and-drop and
-accept-and-garbage (at dot: the letter is taken and recorded, its 250 is not said).
+A fault happens `at` one of: connect banner ehlo helo starttls tls auth rset mail rcpt data content dot quit.
+What it can `do`:
+
+reply       `text`, its lines divided by \n; a 421 hangs up
+drop reset  end the connection, politely or not
+garbage     something that is no SMTP (`text` where given), then silence
+oversize    a reply that never ends
+freeze      silence; stall: not even reading
+drip        a byte every 20 ms of `text` or the ordinary reply
+inject      the ordinary reply and `text` behind it in the same packet
+accept-and-drop  accept-and-garbage    (at dot) the letter is taken and recorded, its 250 is not said
 """
 
 import argparse
@@ -404,6 +411,9 @@ class _Session:
                 await self._write(OVERSIZE * 200)
             case "freeze":
                 pass
+            case "stall":
+                await self._relay._stop.wait()
+                raise _Over
             case "drip":
                 for byte in _reply_bytes(fault.text or ordinary):
                     await self._write(bytes([byte]))

@@ -28,8 +28,8 @@ class SmtpTransport:
 
     @property
     def closed(self) -> bool:
-        """Whether another must be opened: after an error, and after an answer with which the relay hung up."""
-        return self._wire.failure is not None or self._wire.dialogue.closed
+        """Whether another must be opened: after an error, a cancellation, or an answer with which the relay hung up."""
+        return self._wire.over
 
     async def submit(self, letter: Letter, *, handed: Callable[[], None]) -> Reply:
         """Hand a letter over; see `contracts.Transport`.
@@ -42,7 +42,7 @@ class SmtpTransport:
         if self._busy:
             raise RuntimeError("one connection takes one letter at a time")
         if self.closed:
-            why = wire.failure.message if wire.failure else "the relay had closed the session"
+            why = wire.failure.message if wire.failure else "the session was over"
             raise RelayUnavailable(why, code="relay-closed", place=wire.place)
         self._busy = True
         try:

@@ -65,6 +65,11 @@ class Wire(asyncio.Protocol):
         self._ground: asyncio.Transport | None = None
         self._cut = False
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing more can go over it."""
+        return self._cut or self.failure is not None or self.dialogue.closed
+
     # --- what the loop calls -------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -81,7 +86,7 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let the dialogue say what the loss means."""
-        if not (self._cut or self.dialogue.closed or self.failure):
+        if not self.over:
             why = f"the connection to the relay broke ({exc})" if exc else "the relay closed the connection"
             self._judge(lambda: self.dialogue.lost("relay-closed", why))
         self._cut = True
