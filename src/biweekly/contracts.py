@@ -1,11 +1,11 @@
 """Pure. What a plug-in promises, one Protocol each. A leaf satisfies it without importing anything."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol
 
 from biweekly.model.issue import Report, SetAside
-from biweekly.model.mailing import Letter, Reply
+from biweekly.model.mailing import Letter, MailingId, MailingState, Place, Reply, Settled, Spot
 
 
 class Reader(Protocol):
@@ -53,6 +53,32 @@ class OpenTransport(Protocol):
     async def __call__(self) -> Transport:
         """Connect, greet, secure, authenticate. RelayUnavailable says why not, in the relay's words."""
         ...
+
+
+class TurnTaken(Protocol):
+    """What a turn of the ledger gives back."""
+
+    @property
+    def places(self) -> Sequence[Place]: ...  # noqa: D102
+    @property
+    def state(self) -> MailingState: ...  # noqa: D102
+    @property
+    def next_due(self) -> datetime | None: ...  # noqa: D102
+
+
+class OpenLedger(Protocol):
+    """The ledger, as a sender uses it (`store.ledger.Ledger`)."""
+
+    def turn(self, settled: Sequence[Settled], *, wanted: int, now: datetime) -> TurnTaken: ...  # noqa: D102
+    def release(self, settled: Sequence[Settled], unhanded: Sequence[Place], *, now: datetime) -> None: ...  # noqa: D102
+    def renew(self, *, now: datetime) -> None: ...  # noqa: D102
+
+
+class Pen(Protocol):
+    """The journal, as a sender uses it."""
+
+    def handed(self, mailing: MailingId, spot: Spot) -> None: ...  # noqa: D102
+    def answered(self, mailing: MailingId, spot: Spot, code: int) -> None: ...  # noqa: D102
 
 
 class Templates(Protocol):

@@ -50,6 +50,7 @@ class Postroom:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     lease: timedelta = LEASE
     linger: timedelta = timedelta(seconds=60)
+    no_relay_after: timedelta = timedelta(seconds=60)
 
     def carry(self, mailing: Mailing) -> Carried:
         """Send what is due of a mailing that has begun. Another sender at work is an ending, not an error."""
@@ -141,7 +142,7 @@ class Postroom:
             mailing=mailing.id, books=books, journal=pen, write=write, open_transport=self.open_transport(),
             judge=self._judge(), recorded=recorded, clock=self.clock, monotonic=time.monotonic,
             connections=relay.connections if relay else 1, batch=config.delivery.batch,
-            rate=relay.rate if relay else None, lease=leased, linger=self.linger,
+            rate=relay.rate if relay else None, lease=leased, linger=self.linger, no_relay_after=self.no_relay_after,
         )  # fmt: skip
         watcher = asyncio.create_task(self._watch(stop))
         try:

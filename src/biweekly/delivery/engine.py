@@ -6,19 +6,18 @@ Everything it touches is handed to it. What had left when it stops is in the jou
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, TypeVar
 
-from biweekly.contracts import OpenTransport, Transport
+from biweekly.contracts import OpenLedger, OpenTransport, Pen, Transport
 from biweekly.delivery.retry import Due
 from biweekly.errors import (
     BiweeklyError,
-    DeliveryInDoubt,
     RelayUnavailable,
     RenderError,
     StoppedPartWay,
@@ -45,30 +44,7 @@ _SERVICE_CLOSING: Final = 421
 _TRIES_ON_THE_SPOT: Final = 3
 
 
-class TurnTaken(Protocol):
-    """What a turn of the ledger gives back."""
-
-    @property
-    def places(self) -> Sequence[Place]: ...  # noqa: D102
-    @property
-    def state(self) -> MailingState: ...  # noqa: D102
-    @property
-    def next_due(self) -> datetime | None: ...  # noqa: D102
-
-
-class Books(Protocol):
-    """The ledger, as a sender uses it (`store.ledger.Ledger`)."""
-
-    def turn(self, settled: Sequence[Settled], *, wanted: int, now: datetime) -> TurnTaken: ...  # noqa: D102
-    def release(self, settled: Sequence[Settled], unhanded: Sequence[Place], *, now: datetime) -> None: ...  # noqa: D102
-    def renew(self, *, now: datetime) -> None: ...  # noqa: D102
-
-
-class Pen(Protocol):
-    """The journal, as a sender uses it."""
-
-    def handed(self, mailing: MailingId, spot: Spot) -> None: ...  # noqa: D102
-    def answered(self, mailing: MailingId, spot: Spot, code: int) -> None: ...  # noqa: D102
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +52,7 @@ class Bench:
     """Everything a sender works with. Durations of waiting are seconds of `monotonic`; `clock` is aware UTC."""
 
     mailing: MailingId
-    books: Books
+    books: OpenLedger
     journal: Pen
     write: Callable[[Place], Letter]
     open_transport: OpenTransport
@@ -144,9 +120,7 @@ class _Sending:
         self.lease_from = now
 
     async def run(self) -> Result:
-        loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(1, thread_name_prefix="ledger") as writer:
-            self.on_thread = lambda call: loop.run_in_executor(writer, call)
+        with ThreadPoolExecutor(1, thread_name_prefix="ledger") as self.writer:
             carriers = [asyncio.create_task(self._carry()) for _ in range(self.bench.connections)]
             watcher = asyncio.create_task(self._watch_stop())
             try:
@@ -158,6 +132,10 @@ class _Sending:
         if self.fatal is not None:
             raise self.fatal
         return Result(ending, self.state, self.next_due, self.trouble)
+
+    def on_thread(self, call: Callable[[], T]) -> Awaitable[T]:
+        """Run a call on the writer thread, one after another."""
+        return asyncio.get_running_loop().run_in_executor(self.writer, call)
 
     # -- the keeper: the ledger's side -------------------------------------------------------------------------------
 
@@ -327,17 +305,18 @@ class _Sending:
         # Cancelled, or refused by the journal: `_give_back` knows from `in_flight` whether it had been handed.
         if isinstance(answer, Reply):
             self.bench.journal.answered(self.bench.mailing, place.spot, answer.code)
-            self._relay_answered()
-            if answer.code == _SERVICE_CLOSING and reused:
-                self._put_back(place)  # the relay has had enough of this connection, not of this reader
+            if answer.code == _SERVICE_CLOSING:
+                # The relay has had enough of this connection, or of us for now; it is no word about this reader.
+                closing = RelayUnavailable(f"the relay is closing: {answer}", code="relay-closing")
+                self._try_once_more(place, closing, reused=reused)
                 return False
+            self._relay_answered()
         fate = self.bench.judge(answer, place, self.bench.clock())
         if isinstance(fate, Due):
             self._try_once_more(place, answer, reused=reused)
         else:
             self._settle(place, fate)
-        usable = isinstance(answer, Reply) and answer.code != _SERVICE_CLOSING
-        return usable and not isinstance(answer, DeliveryInDoubt)
+        return isinstance(answer, Reply)
 
     def _hand(self, place: Place) -> None:
         """Say so before the first byte of content leaves. A crash from here on leaves the letter in doubt."""
