@@ -54,7 +54,7 @@ test: setup-dev
 	$(BIN)/pytest -q -n logical $(ARGS)
 
 bench: setup-dev
-	@for one in benchmarks/bench_*.py; do echo "== $$one"; $(BIN)/python $$one $(ARGS) || exit 1; done
+	@$(BIN)/python benchmarks/bench.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
