@@ -25,7 +25,7 @@ from biweekly.model.occurrence import (
     Ruling,
     Taken,
 )
-from biweekly.store import reading, writing
+from biweekly.store.database import reading, writing
 from biweekly.store.tables import audit, milestone, occurrence
 
 CLOCK: Final = "clock"
@@ -326,7 +326,8 @@ def _flip(connection: Connection, taken: Taken, values: Mapping[str, Any]) -> bo
 def _add(connection: Connection, table: Any, values: Mapping[str, Any]) -> bool:
     """Insert a row where there is none with its key; False where there is."""
     make: Callable[[Any], Any] = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    return bool(connection.execute(make(table).values(values).on_conflict_do_nothing()).rowcount)
+    added = make(table).values(values).on_conflict_do_nothing().returning(*table.primary_key.columns)
+    return connection.execute(added).first() is not None
 
 
 def _recompute(
