@@ -128,7 +128,9 @@ def test_a_fault_in_any_phase_is_safe_before_the_content_and_in_doubt_after(
         if at in ("banner", "ehlo"):
             with pytest.raises(RelayUnavailable) as caught:
                 send(relay, [letter()], timeouts=limits)
-            assert caught.value.code in WORKS[do]
+            # A reset may come while the connection is still being made: then there never was one.
+            early = ("relay-unreachable",) if (at, do) == ("banner", "reset") else ()
+            assert caught.value.code in WORKS[do] + early
             assert caught.value.place == f"127.0.0.1:{relay.port}"
             assert relay.accepted == []
             return

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 KEEP_ALIVE_SECONDS: Final = 15.0
 _STEP_MS: Final = 40
 _MOST_MS: Final = 300
+_ABSENT_SECONDS: Final = 0.5
 
 
 class Bell:
@@ -53,25 +54,33 @@ class Bell:
 
         names = tuple(folders)
         while True:
-            present = [root / name for name in names if (root / name).is_dir()]
+            present = _present(root, names)
             inside = asyncio.create_task(self._watch_inside(present))
             try:
                 async for changes in awatch(root, recursive=False, step=_STEP_MS, debounce=_MOST_MS, watch_filter=None):
                     touched = {Path(path).name for _, path in changes}
                     if any(not name.startswith(".") and (name in names or name.endswith(".toml")) for name in touched):
                         self.ring()
-                    if [root / name for name in names if (root / name).is_dir()] != present:
+                    if _present(root, names) != present:
                         break
+            except FileNotFoundError:
+                # The whole publication is being moved or replaced.
+                await asyncio.sleep(_ABSENT_SECONDS)
             finally:
                 inside.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await inside
 
-    async def _watch_inside(self, folders: list[Path]) -> None:
+    async def _watch_inside(self, folders: Sequence[Path]) -> None:
         from watchfiles import awatch
 
         if not folders:
             return
-        async for changes in awatch(*folders, step=_STEP_MS, debounce=_MOST_MS, watch_filter=None):
-            if any(not Path(path).name.startswith(".") for _, path in changes):
-                self.ring()
+        with contextlib.suppress(FileNotFoundError):
+            async for changes in awatch(*folders, step=_STEP_MS, debounce=_MOST_MS, watch_filter=None):
+                if any(not Path(path).name.startswith(".") for _, path in changes):
+                    self.ring()
+
+
+def _present(root: Path, names: Iterable[str]) -> tuple[Path, ...]:
+    return tuple(root / name for name in names if (root / name).is_dir())

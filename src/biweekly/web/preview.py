@@ -120,7 +120,8 @@ async def _issue(request: Request) -> Response:
         view = "both"
     issue = await run_in_threadpool(desk.resolve, word)
     if issue != word:
-        return RedirectResponse(f"/i/{issue}")
+        query = f"?view={view}" if view != "both" else ""
+        return RedirectResponse(f"/i/{issue}{query}")
     seen = _bell(request).count
     look = await run_in_threadpool(desk.look, issue)
     version = look.proof.edition.sha256[:12] if look.proof else ""
