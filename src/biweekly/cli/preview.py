@@ -47,6 +47,8 @@ def listen(port: int) -> socket.socket:
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         door.bind(("127.0.0.1", port))
+        # From now on a visitor waits instead of being turned away, however long the first look takes.
+        door.listen(128)
     except OSError as error:
         door.close()
         raise ConfigError(

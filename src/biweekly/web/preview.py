@@ -7,15 +7,12 @@ with a policy of its own. Every page works without JavaScript.
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Iterable
-from functools import cache
-from importlib.resources import files
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
@@ -28,11 +25,11 @@ from starlette.responses import (
     StreamingResponse,
 )
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from biweekly.contracts import Environ
 from biweekly.errors import BiweeklyError, NothingToDo
-from biweekly.model.issue import Entry, IssueId
+from biweekly.model.issue import IssueId
+from biweekly.web import frame, mailbox
 from biweekly.web.bell import Bell
 from biweekly.web.proofing import FOLDERS, ProofDesk
 
@@ -54,17 +51,6 @@ _FRAMES: Final[dict[str, tuple[tuple[str, int, bool], ...]]] = {
     "dark": (("phone", 375, True), ("desktop", 700, True)),
     "text": (),
 }
-_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-# Scripts never run in a mail. With the same origin the page around it can measure its height; links open outside.
-SANDBOX: Final = "allow-same-origin allow-popups allow-popups-to-escape-sandbox"
-_MAIL_POLICY: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'none'; base-uri 'none'; "
-    f"frame-ancestors 'self'; sandbox {SANDBOX}"
-)
-_STATIC: Final = {"preview.css": "text/css; charset=utf-8", "preview.js": "text/javascript; charset=utf-8"}
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -91,12 +77,13 @@ def preview_app(root: Path, *, environ: Environ, watch: bool = True) -> Starlett
             Route("/i/{issue}/mail", _mail),
             Route("/i/{issue}/text", _text),
             Route("/m/{sha256}", _picture),
+            *mailbox.routes(desk.publication),
             Route("/events", _events),
             Route("/static/{name}", _static),
         ],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False),
-            Middleware(_Guard),
+            Middleware(frame.Guard),
         ],
         exception_handlers={BiweeklyError: _faulty, 404: _lost},
         lifespan=lifespan,
@@ -131,7 +118,7 @@ async def _issue(request: Request) -> Response:
     ]
     return _page(
         request, "issue.html", look=look, proof=look.proof, fault=look.fault, view=view, views=VIEWS, frames=frames,
-        seen=seen, sandbox=SANDBOX, warn=WARN_BYTES, clip=CLIP_BYTES, status=200 if look.fault is None else 500,
+        seen=seen, sandbox=frame.SANDBOX, warn=WARN_BYTES, clip=CLIP_BYTES, status=200 if look.fault is None else 500,
     )  # fmt: skip
 
 
@@ -139,12 +126,7 @@ async def _mail(request: Request) -> Response:
     proof = await run_in_threadpool(_proof, request)
     if proof is None:
         return _lost_page(request)
-    page = proof.html.replace(f"{proof.public_url}/m/", "/m/")
-    # A link opens beside the preview; places in the mail itself stay where they are.
-    page = re.sub(r'<a (?=[^>]*href="https?:)', '<a target="_blank" rel="noopener noreferrer" ', page)
-    if request.query_params.get("dark") == "1":
-        page = _in_the_dark(page)
-    return HTMLResponse(page, headers={"content-security-policy": _MAIL_POLICY})
+    return frame.mail(proof.html, public_url=proof.public_url, dark=request.query_params.get("dark") == "1")
 
 
 async def _text(request: Request) -> Response:
@@ -173,10 +155,7 @@ async def _events(request: Request) -> Response:
 
 
 async def _static(request: Request) -> Response:
-    name = request.path_params["name"]
-    if name not in _STATIC:
-        return _lost_page(request)
-    return Response(files("biweekly.web").joinpath("static", name).read_bytes(), media_type=_STATIC[name])
+    return frame.static(request.path_params["name"]) or _lost_page(request)
 
 
 async def _faulty(request: Request, error: Exception) -> Response:
@@ -218,50 +197,5 @@ def _head(path: Path) -> bytes:
         return file.read(8)
 
 
-def _in_the_dark(page: str) -> str:
-    """Switch the mail's own dark styles on: what a reader's program does by itself, in every browser alike."""
-    return re.sub(r"\(\s*prefers-color-scheme\s*:\s*dark\s*\)", "all", page)
-
-
-@cache
-def _templates() -> Any:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    pages = Environment(
-        loader=PackageLoader("biweekly.web", "pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    pages.filters["by_section"] = _by_section
-    return pages
-
-
-def _by_section(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
-    """Group by section in printing order, which sorting by title would spoil."""
-    found: dict[str, list[Entry]] = {}
-    for one in entries:
-        found.setdefault(one.section, []).append(one)
-    return found
-
-
 def _page(request: Request, name: str, *, status: int = 200, **words: Any) -> HTMLResponse:
-    seen = {"seen": _bell(request).count, **words}
-    return HTMLResponse(_templates().get_template(name).render(**seen), status)
-
-
-class _Guard:
-    """Gives every answer the strict policy, unless it has one of its own."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("content-security-policy", _POLICY)
-                headers.setdefault("cache-control", "no-store")
-                headers.setdefault("referrer-policy", "no-referrer")
-                headers.setdefault("x-content-type-options", "nosniff")
-            await send(message)
-
-        await self.app(scope, receive, send_guarded)
+    return frame.page(name, status=status, **{"seen": _bell(request).count, **words})

@@ -1,0 +1,89 @@
+"""Shell. What every page on this machine shares: templates, the strict policy, mail shown inside a sandbox."""
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from biweekly.model.issue import Entry
+
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+# Scripts never run in a mail. With the same origin the page around it can measure its height; links open outside.
+SANDBOX: Final = "allow-same-origin allow-popups allow-popups-to-escape-sandbox"
+_MAIL_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'none'; base-uri 'none'; "
+    f"frame-ancestors 'self'; sandbox {SANDBOX}"
+)
+_STATIC: Final = {"preview.css": "text/css; charset=utf-8", "preview.js": "text/javascript; charset=utf-8"}
+
+
+def page(name: str, *, status: int = 200, **words: Any) -> HTMLResponse:
+    """Fill a page's template."""
+    return HTMLResponse(_templates().get_template(name).render(**words), status)
+
+
+def mail(html: str, *, public_url: str, dark: bool = False) -> HTMLResponse:
+    """Show a mail as its reader's program would, in a sandbox, with its pictures from this machine."""
+    shown = html.replace(f"{public_url}/m/", "/m/")
+    # A link opens beside the preview; places in the mail itself stay where they are.
+    shown = re.sub(r'<a (?=[^>]*href="https?:)', '<a target="_blank" rel="noopener noreferrer" ', shown)
+    if dark:
+        # Switch the mail's own dark styles on: what a reader's program does by itself, in every browser alike.
+        shown = re.sub(r"\(\s*prefers-color-scheme\s*:\s*dark\s*\)", "all", shown)
+    return HTMLResponse(shown, headers={"content-security-policy": _MAIL_POLICY})
+
+
+def static(name: str) -> Response | None:
+    """Return a style sheet or script of ours, None where there is no such file."""
+    if name not in _STATIC:
+        return None
+    return Response(files("biweekly.web").joinpath("static", name).read_bytes(), media_type=_STATIC[name])
+
+
+class Guard:
+    """Gives every answer the strict policy, unless it has one of its own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, with the headers added as the answer begins."""
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("content-security-policy", _POLICY)
+                headers.setdefault("cache-control", "no-store")
+                headers.setdefault("referrer-policy", "no-referrer")
+                headers.setdefault("x-content-type-options", "nosniff")
+            await send(message)
+
+        await self.app(scope, receive, send_guarded)
+
+
+@cache
+def _templates() -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    pages = Environment(
+        loader=PackageLoader("biweekly.web", "pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    pages.filters["by_section"] = _by_section
+    return pages
+
+
+def _by_section(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """Group by section in printing order, which sorting by title would spoil."""
+    found: dict[str, list[Entry]] = {}
+    for one in entries:
+        found.setdefault(one.section, []).append(one)
+    return found
