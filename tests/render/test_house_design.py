@@ -62,14 +62,58 @@ def test_fifteen_reports_stay_under_eighty_thousand_bytes(press: "Press") -> Non
 
 
 def test_contents_come_from_four_items_up(press: "Press") -> None:
-    several = [press.report(f"r{number}", f"Report {number}") for number in range(4)]
+    several = [press.report(f"r{number}", f"Report {number}", form="full") for number in range(4)]
     press.only(*several)
     html = press.html()
     assert "In this issue" in html
+    assert html.count("Report 0") == 2
     for anchor in re.findall(r'href="#([^"]+)"', html):
         assert f'id="{anchor}"' in html
     press.only(*several[:3])
     assert "In this issue" not in press.html()
+
+
+def test_a_short_lead_stands_above_the_contents_and_is_not_named_in_them(press: "Press") -> None:
+    press.only(*(press.report(f"r{number}", f"Report {number}") for number in range(4)))
+    edition = press.render()
+    for rendering in (edition.variants[0].html or "", edition.variants[0].text):
+        assert rendering.index("Report 0") < rendering.index("Also in this issue") < rendering.index("Report 1")
+        assert (rendering.count("Report 0"), rendering.count("Report 1")) == (1, 2)
+        # The section's name stands above the lead and again where its other reports begin.
+        assert rendering.count("Field Reports") == 2
+
+
+def test_a_lead_without_an_address_is_whole_in_the_web_version_and_leads_there(press: "Press") -> None:
+    body = "The lead.\n\nThe rest of it, " + "word " * 600
+    press.only(press.report("one", "One", lead="The lead.", body=body), press.report("two", "Two", lead="x", body="x"))
+    edition = press.render()
+    html, text = edition.variants[0].html or "", edition.variants[0].text
+    onward = f"https://news.analyst.example/w/{edition.web_id}#item-1"
+    assert "The rest of it" not in html + text
+    assert html.count(f'href="{onward}"') == 2
+    assert f"Full text on the web, 3\u00a0min:\n{onward}" in text
+    assert "The rest of it" in edition.web
+    assert 'id="item-1"' in edition.web
+    assert "Full text" not in edition.web
+    assert "#item-2" not in html + text
+
+
+def test_the_first_picture_of_a_section_is_as_wide_as_the_page(press: "Press") -> None:
+    picture = Image("p.png", "A bridge over a dry river bed", credit="Map: L. Brandt")
+    press.only(*(press.report(f"r{n}", f"Report {n}", images=(picture,) * (n > 0), section="AB"[n > 0])
+                 for n in range(4)))  # fmt: skip
+    press.pictures = {(one, "p.png"): Picture("c" * 64, "image/png", 1200, 800) for one in press.reports}
+    html = press.html()
+    assert re.findall(r'<img[^>]*width="(\d+)"', html) == ["576", "183", "183"]
+    assert "Picture: Map" not in html
+    press.pictures = {(one, "p.png"): Picture("c" * 64, "image/png", 500, 300) for one in press.reports}
+    assert re.findall(r'<img[^>]*width="(\d+)"', press.html()) == ["183", "183", "183"]
+
+
+def test_an_event_never_shows_the_day_it_was_announced(press: "Press") -> None:
+    press.only(press.report("one", "A Talk", kind=Kind.EVENT, lead="Thursday 3 December."))
+    edition = press.render()
+    assert "19\u00a0November" not in (edition.variants[0].html or "") + edition.variants[0].text
 
 
 def test_the_headline_comes_before_the_picture(press: "Press") -> None:

@@ -17,6 +17,7 @@ from biweekly.render.safe import clean, clean_url, host_of, one_line
 from biweekly.render.words import Words, direction_of, words_for
 
 CONTENTS_FROM: Final = 4
+_WORDS_A_MINUTE: Final = 230
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,9 @@ class Item:
     """A report in its place. What is empty is not printed.
 
     `shows_title` is false for a digest whose title its section says already. `plates` are all its pictures by path,
-    `plate` the one under its headline. `host` is where `url` leads, for people to read.
+    `plate` the one under its headline. `host` is where `url` leads, for people to read. `minutes` is how long the whole
+    text takes to read, where a letter prints its lead only and no address says where the rest is: then the web version
+    has it. Elsewhere it is 0.
     """
 
     anchor: str
@@ -62,6 +65,7 @@ class Item:
     body: str
     url: str
     host: str
+    minutes: int
     pdf_url: str
     plate: Plate | None
     plates: Mapping[str, Plate]
@@ -89,7 +93,10 @@ class Contributor:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A laid-out issue. `lead` is the story at the top; it stands in no shelf. `contents` is empty below four items."""
+    """A laid-out issue. `lead` is the story at the top; it stands in no shelf.
+
+    `contents` is empty below four items. Where `lead_opens`, a short lead stands above it and is not named in it.
+    """
 
     name: str
     language: str
@@ -102,10 +109,20 @@ class Page:
     note: str
     contents: tuple[Item, ...]
     lead: Item | None
+    lead_opens: bool
     shelves: tuple[Shelf, ...]
     contributors: tuple[Contributor, ...]
     address: tuple[str, ...]
     editors: str
+
+    def continues(self, shelf: Shelf) -> bool:
+        """Whether a section goes on right below the lead, which has said its name."""
+        return (
+            self.lead is not None
+            and shelf is self.shelves[0]
+            and shelf.title == self.lead.section
+            and not (self.contents and self.lead_opens)
+        )
 
 
 def lay_out(
@@ -130,6 +147,7 @@ def lay_out(
         form = entry.form or (Form(report.form) if report.form else None) or forms.get(entry.section, Form.LEAD)
         items.append(_item(number, entry, report, form, publication, words, pictures))
     lead = items[0] if items and items[0].kind is Kind.REPORT and items[0].form is not Form.TITLE else None
+    opens = lead is not None and lead.form is Form.LEAD
     printed = (reports[entry.report] for entry in issue.entries)
     return Page(
         name=one_line(publication.name),
@@ -141,8 +159,9 @@ def lay_out(
         subject=one_line(issue.subject),
         preheader=one_line(issue.preheader),
         note=clean(issue.note).strip(),
-        contents=tuple(items) if len(items) >= CONTENTS_FROM else (),
+        contents=tuple(items[1:] if opens else items) if len(items) >= CONTENTS_FROM else (),
         lead=lead,
+        lead_opens=opens,
         shelves=_shelved(items[1:] if lead else items),
         contributors=_contributors(printed),
         address=tuple(line for raw in clean(publication.postal_address).split("\n") if (line := raw.strip())),
@@ -192,11 +211,13 @@ def _item(
         form=form,
         kind=report.kind,
         byline=_byline(report.authors, words),
-        date=words.date(_day(report.published)) if report.published else "",
+        # The day an event was announced reads as the day it takes place.
+        date=words.date(_day(report.published)) if report.published and report.kind is not Kind.EVENT else "",
         lead=one_line(report.lead),
         body=clean(report.body).strip(),
         url=url or "",
         host=host_of(url) if url else "",
+        minutes=_minutes(report) if form is Form.LEAD and not url else 0,
         pdf_url=(clean_url(report.pdf_url) if report.pdf_url else None) or "",
         plate=plates[first] if first is not None else None,
         plates=plates,
@@ -206,6 +227,12 @@ def _item(
         language=report.language,
         direction=direction_of(report.language),
     )
+
+
+def _minutes(report: Report) -> int:
+    """How long the text takes to read; 0 where its lead is all of it."""
+    words = len(report.body.split())
+    return max(1, round(words / _WORDS_A_MINUTE)) if words > len(report.lead.split()) else 0
 
 
 def _day(published: date | datetime) -> date:
@@ -218,7 +245,8 @@ def _plate(image: Image, picture: Picture, public_url: str, words: Words) -> Pla
         url=f"{public_url}/m/{picture.sha256}",
         alt=one_line(image.alt),
         caption=one_line(image.caption),
-        credit=words.picture_by.format(credit=credit) if credit else "",
+        # Some say themselves what they are: "Map: A. Name".
+        credit=words.picture_by.format(credit=credit) if credit and ":" not in credit else credit,
         width=picture.width,
         height=picture.height,
     )

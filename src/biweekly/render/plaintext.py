@@ -27,15 +27,15 @@ def write_text(page: Page, *, web_url: str, unsubscribe_url: str, reader_address
     blocks = [f"{wrap(page.name)}\n{wrap(about)}", f"{words.web_version}:\n{web_url}"]
     if page.note:
         blocks += [_head(words.note), markdown_text(page.note)]
-    if page.contents:
+    if page.contents and not page.lead_opens:
         blocks += [_head(words.contents), "\n".join(_contents(page.contents))]
     if page.lead is not None:
-        blocks += [_head(page.lead.section), *_item(page.lead, words)]
-    shelves = list(page.shelves)
-    if page.lead is not None and shelves and shelves[0].title == page.lead.section:
-        blocks += _items(shelves.pop(0).items, words, opened=True)
-    for shelf in shelves:
-        blocks += [_head(shelf.title), *_items(shelf.items, words)]
+        blocks += [_head(page.lead.section), *_item(page.lead, words, web_url)]
+    if page.contents and page.lead_opens:
+        blocks += [_head(words.contents_rest), "\n".join(_contents(page.contents))]
+    for shelf in page.shelves:
+        opened = page.continues(shelf)
+        blocks += [*([] if opened else [_head(shelf.title)]), *_items(shelf.items, words, web_url, opened=opened)]
     if page.contributors:
         blocks += [_head(words.contributors)]
         blocks += [wrap(f"{one.name}{one.joint}{one.about}", rest="  ") for one in page.contributors]
@@ -73,14 +73,14 @@ def _contents(items: Iterable[Item]) -> Iterable[str]:
             yield wrap(item.byline, first="    ")
 
 
-def _items(items: Iterable[Item], words: Words, *, opened: bool = False) -> Iterable[str]:
+def _items(items: Iterable[Item], words: Words, web_url: str, *, opened: bool = False) -> Iterable[str]:
     for index, item in enumerate(items):
         if index or opened:
             yield _LIGHT
-        yield from _item(item, words)
+        yield from _item(item, words, web_url)
 
 
-def _item(item: Item, words: Words) -> Iterable[str]:
+def _item(item: Item, words: Words, web_url: str) -> Iterable[str]:
     meta = ", ".join(filter(None, (item.byline, item.date)))
     head = "\n".join(wrap(line) for line in (item.title if item.shows_title else "", meta) if line)
     if head:
@@ -99,6 +99,8 @@ def _item(item: Item, words: Words) -> Iterable[str]:
             yield wrap(f"{note.label} {note.text}")
     if item.url:
         yield f"{words.full_text.format(host=item.host)}:\n{item.url}"
+    elif item.minutes:
+        yield f"{words.full_text_web.format(minutes=item.minutes)}:\n{web_url}#{item.anchor}"
     if item.pdf_url:
         yield f"{words.pdf}:\n{item.pdf_url}"
 

@@ -21,9 +21,11 @@ class Words:
     last_joiner: str
     note: str
     contents: str
+    contents_rest: str
     contributors: str
     correction: str
     full_text: str
+    full_text_web: str
     pdf: str
     untitled: str
     picture_by: str
@@ -57,9 +59,11 @@ ENGLISH: Final = Words(
     last_joiner=" and ",
     note="From the editors",
     contents="In this issue",
+    contents_rest="Also in this issue",
     contributors="Contributors",
     correction="Correction, {date}:",
     full_text="Full text at {host}",
+    full_text_web=f"Full text on the web, {{minutes}}{NBSP}min",
     pdf="PDF",
     untitled="Untitled",
     picture_by="Picture: {credit}",

@@ -41,7 +41,7 @@ sections = [                            # in printing order; form: "full", "lead
     {{ title = "Field Reports", form = "lead" }},
     {{ title = "News Digest", form = "full" }},
     {{ title = "Staff Publications", form = "title" }},
-    {{ title = "Upcoming Events", form = "title" }},
+    {{ title = "Upcoming Events", form = "lead" }},
 ]
 
 [schedule]
