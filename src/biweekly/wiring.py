@@ -4,6 +4,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Engine
 
 from biweekly.delivery.sending_lock import sole_sender
+from biweekly.errors import IssueError
 from biweekly.model.address import Address
 from biweekly.model.issue import Edition, IssueId, VariantName
 from biweekly.model.mailing import Lane, Letter, Mailing, MailingId, MailingKind, MailingState, Place, Settled, Spot
@@ -59,7 +61,7 @@ class Office:
 
     def freeze(self, issue: IssueId) -> tuple[Edition, tuple[str, str, bytes]]:
         """Render an issue, and return its edition with hash, web address and bytes."""
-        return _freeze(self.publication, issue)
+        return _freeze(self.publication, issue, utc_now())
 
     def test_letters(self, issue: IssueId, addresses: Sequence[Address]) -> list[Letter]:
         """Write marked copies. Their unsubscribe link names nobody, so that pressing it changes nothing."""
@@ -95,11 +97,12 @@ def open_office(
     schedule = publication.config.schedule
     doors = Doors(
         books=books,
-        freeze=lambda issue: _freeze(publication, issue),
+        freeze=lambda issue: _freeze(publication, issue, clock()),
         carry=postroom.carry,
         insist_free=lambda: _insist_free(publication, engine),
         mailed=lambda mailing: _write_sent(publication, books, mailing),
         log=postroom.log,
+        clock=clock,
         to_relay=bool(publication.config.relay),
         late_limit=schedule.late_limit if schedule else Doors.LATE_LIMIT,
         cooling_off=schedule.cooling_off if schedule else Doors.COOLING_OFF,
@@ -107,11 +110,11 @@ def open_office(
     return Office(publication, engine, books, postroom, Mailings(doors), stop)
 
 
-def _freeze(publication: Publication, issue: IssueId) -> tuple[Edition, tuple[str, str, bytes]]:
+def _freeze(publication: Publication, issue: IssueId, now: datetime) -> tuple[Edition, tuple[str, str, bytes]]:
     from biweekly.newsroom import open_newsroom
     from biweekly.render.frozen import to_json
 
-    edition = open_newsroom(publication).render_issue(issue, now=utc_now())
+    edition = open_newsroom(publication).render_issue(issue, now=now)
     return edition, (edition.sha256, edition.web_id, to_json(edition))
 
 
@@ -122,10 +125,15 @@ def _insist_free(publication: Publication, engine: Engine) -> None:
 
 
 def _write_sent(publication: Publication, books: Books, mailing: Mailing) -> None:
-    """Write sent.toml beside the issue, so that a copy of the folder knows what was mailed."""
-    from biweekly.issues.sent import Sent, write_sent
+    """See to it that sent.toml stands beside the issue, so that a copy of the folder knows what was mailed."""
+    from biweekly.issues.sent import Sent, read_sent, write_sent
     from biweekly.render.frozen import from_json
 
+    # One that cannot be read says nothing; what is written now is the truth about this issue.
+    with suppress(IssueError):
+        standing = read_sent(publication.issues, mailing.issue)
+        if standing is not None and standing.edition == mailing.edition:
+            return
     edition = from_json(books.edition(mailing.edition))
     reports = {entry.report: entry.sha256 for entry in edition.reports}
     mailed = mailing.started or mailing.stamp or utc_now()

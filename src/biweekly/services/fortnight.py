@@ -90,7 +90,8 @@ class Fortnight:
     def tick(self, now: datetime) -> datetime | None:
         """Do everything that is due, and return when the next thing is: the earliest milestone, mailing or retry.
 
-        Raises StoreError where the database does not answer; nothing is lost then, and the next tick does it.
+        Raises StoreError where the database does not answer, and after everything else was done what stands in the way
+        of a mailing, such as a relay that refuses the login; nothing is lost then, and the next tick goes on.
         """
         schedule = self._schedule
         if schedule is None:

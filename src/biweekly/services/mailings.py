@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Final, Literal, Protocol
 
-from biweekly.errors import BiweeklyError, NothingToDo, Refused, UsageError
+from biweekly.errors import BiweeklyError, NothingToDo, Refused, RelayUnavailable, UsageError
 from biweekly.model.issue import Edition, IssueId
 from biweekly.model.mailing import Mailing, MailingId, MailingKind, MailingState, Tally
 from biweekly.model.subscriber import SubscriberId
@@ -17,6 +17,8 @@ from biweekly.model.subscriber import SubscriberId
 _NOT_BEGUN: Final = (MailingState.SCHEDULED, MailingState.COOLING_OFF)
 _CAN_GO_ON: Final = (MailingState.SENDING, MailingState.PAUSED)
 _SOONEST: Final = timedelta(minutes=2)
+# Asking again with the same wrong password, by itself and for ever, is what locks accounts.
+_LOGIN_REFUSED: Final = "relay-login-refused"
 
 
 class Books(Protocol):
@@ -42,6 +44,8 @@ class Books(Protocol):
         reason: str | None = None,
         finished: datetime | None = None,
     ) -> bool: ...
+    def pause(self, mailing: MailingId, *, reason: str | None, now: datetime) -> bool: ...  # noqa: D102
+    def go_on(self, mailing: MailingId, *, now: datetime) -> bool: ...  # noqa: D102
     def withdraw(self, mailing: MailingId) -> bool: ...  # noqa: D102
     def tally(self, mailing: MailingId) -> Tally: ...  # noqa: D102
     def not_mailed(self, mailing: MailingId) -> Mapping[str, int]: ...  # noqa: D102
@@ -76,9 +80,9 @@ class Doors:
 
     `freeze` renders an issue and returns the edition with its hash, web address and bytes. `carry` sends what is due
     of a mailing that has begun and returns when nothing is; `insist_free` raises Refused where another sender is at
-    work. `mailed` is told once when a regular mailing has begun
-    (it writes sent.toml); `log` writes a line about a mailing. `to_relay` is false where mail goes to the built-in
-    mailbox.
+    work. `mailed` is told before a regular mailing is carried, each time
+    (it sees to it that sent.toml stands); `log` writes a line about a mailing. `to_relay` is false where mail goes to
+    the built-in mailbox.
     """
 
     books: Books
@@ -87,6 +91,7 @@ class Doors:
     insist_free: Callable[[], None]
     mailed: Callable[[Mailing], None]
     log: Callable[[Mailing, str, Mapping[str, object]], None]
+    clock: Callable[[], datetime]
     to_relay: bool
     late_limit: timedelta
     cooling_off: timedelta
@@ -155,7 +160,8 @@ class Mailings:
         if confirmed == 0:
             raise Refused("there is nobody to send to", code="no-subscribers", hint="biweekly subscribers import FILE")
         self._doors.insist_free()
-        begun = self._begin(self._books.enter_and_begin(issue, self._kind(), frozen, expected=confirmed, now=now))
+        begun = self._books.enter_and_begin(issue, self._kind(), frozen, expected=confirmed, now=now)
+        self._tell_began(begun)
         return begun, self._carry(begun)
 
     def resume(self, issue: IssueId) -> tuple[Mailing, Carried]:
@@ -167,9 +173,8 @@ class Mailings:
                 code="nothing-to-resume", place=issue, hint=f"biweekly report {issue}",
             )  # fmt: skip
         self._doors.insist_free()
-        self._books.change_state(mailing.id, MailingState.SENDING, only_from=_CAN_GO_ON)
+        self._books.go_on(mailing.id, now=self._doors.clock())
         self._doors.log(mailing, "resumed", {})
-        self._tell_mailed(mailing)
         mailing = self._books.find(mailing.id)
         return mailing, self._carry(mailing)
 
@@ -217,8 +222,11 @@ class Mailings:
     def work(self, now: datetime) -> datetime | None:
         """Do what is due: begin scheduled mailings or mark them missed, and carry those under way.
 
-        Returns when to look again at the latest, None where nothing is waiting. Any number of processes may ask.
+        Returns when to look again at the latest, None where nothing is waiting. Any number of processes may ask. The
+        trouble of one mailing keeps no other waiting: the first is raised when everything else has been done.
         """
+        troubles: list[BiweeklyError] = []
+        looks: list[datetime | None] = []
         for mailing in self._books.in_states(*_NOT_BEGUN):
             if mailing.due is None:
                 continue
@@ -226,9 +234,19 @@ class Mailings:
                 self._begin_due(mailing, mailing.due, now)
             elif mailing.due - now <= self._doors.cooling_off:
                 self._books.change_state(mailing.id, MailingState.COOLING_OFF, only_from=(MailingState.SCHEDULED,))
-        looks = [self._carry(one).next_due for one in self._books.in_states(MailingState.SENDING)]
-        dues = [one.due for one in self._books.in_states(*_NOT_BEGUN)]
-        return min((at for at in (*looks, *dues) if at is not None), default=None)
+        for mailing in self._books.in_states(MailingState.SENDING):
+            try:
+                carried = self._carry(mailing)
+            except BiweeklyError as error:
+                troubles.append(error)
+                continue
+            looks.append(carried.next_due)
+            if carried.trouble is not None and carried.ending in {"paused", "no relay"}:
+                troubles.append(carried.trouble)
+        if troubles:
+            raise troubles[0]
+        looks += [one.due for one in self._books.in_states(*_NOT_BEGUN)]
+        return min((at for at in looks if at is not None), default=None)
 
     def _begin_due(self, mailing: Mailing, due: datetime, now: datetime) -> None:
         if now - due > self._doors.late_limit:
@@ -238,23 +256,25 @@ class Mailings:
             return
         begun = self._books.begin(mailing.id, now=now)
         if begun is not None:
-            self._begin(begun)
+            self._tell_began(begun)
 
     # -- within ------------------------------------------------------------------------------------------------------
 
-    def _begin(self, mailing: Mailing) -> Mailing:
+    def _tell_began(self, mailing: Mailing) -> None:
         others = self._books.not_mailed(mailing.id)
         self._doors.log(mailing, "began", {"planned": mailing.planned, "not_mailed": others, "kind": mailing.kind,
                                            "edition": mailing.edition})  # fmt: skip
-        self._tell_mailed(mailing)
-        return mailing
-
-    def _tell_mailed(self, mailing: Mailing) -> None:
-        if mailing.kind is MailingKind.REGULAR:
-            self._doors.mailed(mailing)
 
     def _carry(self, mailing: Mailing) -> Carried:
-        carried = self._doors.carry(mailing)
+        if mailing.kind is MailingKind.REGULAR:
+            # Before each carrying: a crash just after it began must not leave its reports looking unsent.
+            self._doors.mailed(mailing)
+        try:
+            carried = self._doors.carry(mailing)
+        except RelayUnavailable as error:
+            if error.code != _LOGIN_REFUSED:
+                raise
+            carried = Carried("paused", self._doors.clock(), None, error)
         tally = self._books.tally(mailing.id)
         if tally.to_go == 0 and tally.waiting == 0:
             if self._books.change_state(
@@ -266,6 +286,10 @@ class Mailings:
                 self._doors.log(mailing, "finished", {"sum": str(tally)})
         elif carried.ending == "no relay" and carried.trouble is not None:
             self._doors.log(mailing, "no relay", {"reason": carried.trouble.message})
+        elif carried.ending == "paused" and carried.trouble is not None:
+            reason = carried.trouble.message
+            if self._books.pause(mailing.id, reason=reason, now=carried.at):
+                self._doors.log(mailing, "paused", {"reason": reason})
         return carried
 
     def _kind(self) -> MailingKind:
@@ -274,7 +298,8 @@ class Mailings:
 
     def _refuse_second(self, issue: IssueId) -> None:
         regular = next((one for one in self._books.of_issue(issue) if one.kind is MailingKind.REGULAR), None)
-        if regular is None:
+        if regular is None or regular.state is MailingState.MISSED:
+            # Nobody was planned for a missed one: a person may still send the issue, and then that one is gone.
             return
         going_on = regular.state in _CAN_GO_ON
         hint = f"biweekly resume {issue}" if going_on else f"biweekly report {issue}"

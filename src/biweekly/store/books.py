@@ -55,6 +55,7 @@ class Books:
         editions.keep(
             connection, sha256=sha256, web_id=web_id, newsletter=self.newsletter, issue=issue, body=body, now=now
         )
+        mailings.clear_missed(connection, newsletter=self.newsletter, issue=issue)
         return mailings.enter(
             connection, newsletter=self.newsletter, issue=issue, kind=kind, edition=sha256,
             state=MailingState.SCHEDULED, due=due, now=now,
@@ -96,6 +97,16 @@ class Books:
         """Move a mailing on, only from the states named; False where it stood elsewhere."""
         with writing(self.engine) as connection:
             return mailings.change_state(connection, mailing, to, only_from=only_from, reason=reason, finished=finished)
+
+    def pause(self, mailing: MailingId, *, reason: str | None, now: datetime) -> bool:
+        """Let a mailing under way rest until a person resumes it."""
+        with writing(self.engine) as connection:
+            return mailings.pause(connection, mailing, reason=reason, now=now)
+
+    def go_on(self, mailing: MailingId, *, now: datetime) -> bool:
+        """Let a paused mailing go on; the time it was paused makes no waiting letter older."""
+        with writing(self.engine) as connection:
+            return mailings.go_on(connection, mailing, now=now)
 
     def withdraw(self, mailing: MailingId) -> bool:
         """Take back a mailing that has not begun."""

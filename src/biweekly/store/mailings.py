@@ -13,7 +13,7 @@ from biweekly.model.issue import IssueId
 from biweekly.model.mailing import Mailing, MailingId, MailingKind, MailingState
 from biweekly.model.subscriber import Standing
 from biweekly.store.database import reading
-from biweekly.store.tables import SHARD_SIZE, address, audience, lane, mailing, shard, subscriber
+from biweekly.store.tables import SHARD_SIZE, address, audience, lane, mailing, shard, subscriber, to_ms
 
 _BEFORE_THE_FIRST_LETTER: Final = (MailingState.SCHEDULED, MailingState.COOLING_OFF)
 
@@ -106,12 +106,52 @@ def change_state(
     return done.rowcount == 1
 
 
+def pause(connection: Connection, mailing_id: MailingId, *, reason: str | None, now: datetime) -> bool:
+    """Let a mailing under way rest until a person resumes it; False where it is not under way."""
+    done = connection.execute(
+        update(mailing)
+        .where(mailing.c.id == mailing_id, mailing.c.state == MailingState.SENDING)
+        .values(state=MailingState.PAUSED, reason=reason, paused_at=now)
+    )
+    return done.rowcount == 1
+
+
+def go_on(connection: Connection, mailing_id: MailingId, *, now: datetime) -> bool:
+    """Let a paused mailing go on; the time it was paused makes no waiting letter older. False where it was not."""
+    standing = select(mailing.c.paused_at).where(mailing.c.id == mailing_id, mailing.c.state == MailingState.PAUSED)
+    row = connection.execute(standing.with_for_update()).first()
+    if row is None:
+        return False
+    # A clock that was set back must not make them older than they are.
+    rested_ms = 0 if row.paused_at is None else max(0, to_ms(now) - to_ms(row.paused_at))
+    connection.execute(
+        text("UPDATE waiting SET first_at = first_at + :rested WHERE mailing = :mailing AND first_at IS NOT NULL"),
+        {"rested": rested_ms, "mailing": mailing_id},
+    )
+    connection.execute(
+        update(mailing)
+        .where(mailing.c.id == mailing_id)
+        .values(state=MailingState.SENDING, reason=None, paused_at=None)
+    )
+    return True
+
+
 def withdraw(connection: Connection, mailing_id: MailingId) -> bool:
     """Take back a mailing that has not begun: its row is gone and the issue can be scheduled again."""
     done = connection.execute(
         delete(mailing).where(mailing.c.id == mailing_id, mailing.c.state.in_(_BEFORE_THE_FIRST_LETTER))
     )
     return done.rowcount == 1
+
+
+def clear_missed(connection: Connection, *, newsletter: str, issue: IssueId) -> None:
+    """Make room for another regular mailing of an issue whose own was missed: nobody was planned for it."""
+    connection.execute(
+        delete(mailing).where(
+            mailing.c.newsletter == newsletter, mailing.c.issue == issue, mailing.c.kind == MailingKind.REGULAR,
+            mailing.c.state == MailingState.MISSED,
+        )
+    )  # fmt: skip
 
 
 def count_readers(connection: Connection) -> Mapping[str, int]:

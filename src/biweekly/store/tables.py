@@ -153,6 +153,7 @@ mailing = Table(
     Column("stamp", Instant),
     Column("started", Instant),
     Column("finished", Instant),
+    Column("paused_at", Instant),
     Column("reason", String),
     Column("not_mailed", String, nullable=False, server_default="{}"),
     Index("ix_mailing_issue", "newsletter", "issue"),

@@ -198,6 +198,7 @@ def upgrade() -> None:
         sa.Column("stamp", sa.BigInteger(), nullable=True),
         sa.Column("started", sa.BigInteger(), nullable=True),
         sa.Column("finished", sa.BigInteger(), nullable=True),
+        sa.Column("paused_at", sa.BigInteger(), nullable=True),
         sa.Column("reason", sa.String(), nullable=True),
         sa.Column("not_mailed", sa.String(), server_default="{}", nullable=False),
         sa.ForeignKeyConstraint(["edition"], ["edition.sha256"], name=op.f("fk_mailing_edition")),
