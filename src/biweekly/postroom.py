@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 
 from biweekly.contracts import OpenTransport
 from biweekly.delivery import issuelog, journal, recovery
+from biweekly.delivery.discretion import without_addresses
 from biweekly.delivery.engine import Bench, Result, deliver
 from biweekly.delivery.retry import Due, Patience, judge
 from biweekly.delivery.sending_lock import sole_sender
@@ -220,10 +221,7 @@ class Postroom:
 
 
 def _without_address(fate: Outcome | Wait | Due, place: Place) -> Outcome | Wait | Due:
-    """Keep a reader's address out of the ledger and the log: relays like to repeat it in their words."""
-    if isinstance(fate, Due) or "@" not in fate.reply:
+    """Keep addresses out of the ledger and the log."""
+    if isinstance(fate, Due):
         return fate
-    words = fate.reply
-    for written in {place.address, place.address.lower()}:
-        words = words.replace(written, f"subscriber {place.subscriber}")
-    return replace(fate, reply=words)
+    return replace(fate, reply=without_addresses(fate.reply, reader=place.address, subscriber=place.subscriber))

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from biweekly.delivery.discretion import without_addresses
 from biweekly.errors import StoreError
 from biweekly.model.mailing import MailingId, Outcome, OutcomeState, Settled, Spot
 from biweekly.model.subscriber import SubscriberId
@@ -34,10 +35,11 @@ class IssueLog:
         """Open it; a torn last line, left by a crash, is closed so that it spoils no other."""
         self.path = path
         self._mark = path.with_suffix(".behind")
+        self._lost = False
         try:
-            self._file = path.open("ab")
-            if path.stat().st_size and _last_byte(path) != b"\n":
-                self._file.write(b"\n")
+            # Without a buffer: what could not be written must not turn up later, in the midst of other lines.
+            self._file = path.open("ab", buffering=0)
+            self._torn = path.stat().st_size > 0 and _last_byte(path) != b"\n"
         except OSError as error:
             raise StoreError(
                 f"the log cannot be written: {error.strerror}", code="log-unwritable", place=str(path),
@@ -46,7 +48,8 @@ class IssueLog:
 
     def tell(self, event: str, *, mailing: MailingId, at: datetime, **facts: Any) -> None:
         """Write what happened to a mailing as a whole."""
-        self._write([_dump({"at": _when(at), "mailing": mailing, "event": event, **facts})])
+        told = {name: without_addresses(one) if isinstance(one, str) else one for name, one in facts.items()}
+        self._write([_dump({"at": _when(at), "mailing": mailing, "event": event, **told})])
 
     def settled(self, mailing: MailingId, ones: Iterable[Settled]) -> None:
         """Write what became of places: their outcome, or that they wait after a try."""
@@ -59,7 +62,8 @@ class IssueLog:
                 lines.append(_dump({
                     "at": _when(fate.until), "mailing": mailing, "event": "waiting", "lane": place.spot.lane,
                     "pos": place.spot.pos, "round": place.spot.round, "subscriber": place.subscriber,
-                    "domain": place.domain, "attempts": fate.attempts, "code": fate.code, "reply": fate.reply,
+                    "domain": place.domain, "attempts": fate.attempts, "code": fate.code,
+                    "reply": without_addresses(fate.reply, subscriber=place.subscriber, reader=place.address),
                 }))  # fmt: skip
         self._write(lines)
 
@@ -70,14 +74,16 @@ class IssueLog:
             if line.get("mailing") == mailing and line.get("event") in _PLACE_EVENTS:
                 there.add(Spot(line["lane"], line["pos"], line["round"]))
         missing = [outcome_line(mailing, *row) for row in ledger if row[0] not in there]
-        self._mark.unlink(missing_ok=True)
+        self._lost = False
         self._write(missing)
+        if not self._lost:
+            self._mark.unlink(missing_ok=True)
         return len(missing)
 
     @property
     def behind(self) -> bool:
         """Whether a line could not be written, now or by an earlier process."""
-        return self._mark.exists()
+        return self._lost or self._mark.exists()
 
     def close(self) -> None:
         """Close the file."""
@@ -86,11 +92,15 @@ class IssueLog:
     def _write(self, lines: list[bytes]) -> None:
         if not lines:
             return
+        rest = memoryview((b"\n" if self._torn else b"") + b"".join(lines))
         try:
-            self._file.write(b"".join(lines))
-            self._file.flush()
+            while rest:
+                rest = rest[self._file.write(rest) :]
+                self._torn = True
+            self._torn = False
         except OSError:
             # The ledger is the truth; a full disk must not stop the account of what was sent. `fill` mends it.
+            self._lost = True
             with suppress(OSError):
                 self._mark.touch()
 
@@ -127,7 +137,7 @@ def outcome_line(
     return _dump({
         "at": _when(fate.at), "mailing": mailing, "event": EVENTS[fate.state], "lane": spot.lane, "pos": spot.pos,
         "round": spot.round, "subscriber": subscriber, "domain": domain, "attempts": attempts, "code": fate.code,
-        "reply": fate.reply,
+        "reply": without_addresses(fate.reply),
     })  # fmt: skip
 
 

@@ -81,7 +81,7 @@ class Mailbox:
         mark = folder / hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest()
         try:
             began = datetime.fromtimestamp(float(mark.read_text("ascii")), UTC)
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, ValueError, OverflowError):
             mark.write_text(str(now.timestamp()), "ascii")
             return True
         return now < began + self._greylisted_for
