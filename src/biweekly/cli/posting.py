@@ -1,5 +1,6 @@
 """Shell. What the mailing commands share: the office with a progress bar, signals, the account in words, exit codes."""
 
+import getpass
 import os
 import signal
 import sys
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _EVERY_SHARE: Final = 0.1
 _EVERY_SECONDS: Final = 30.0
-_STOPPED, _NO_RELAY, _LOOK = 5, 75, 1
+_STOPPED, _NO_RELAY, _LOOK, _REFUSED = 5, 75, 1, 4
 
 
 def which_issue(publication: "Publication", word: str) -> "IssueId":
@@ -74,7 +75,7 @@ class _Meter:
     def __init__(self) -> None:
         self.office: Office | None = None
         self._counts: dict[str, int] = {}
-        self._total = 0
+        self._total, self._before = 0, 0
         self._bar: Any = None
         self._task: Any = None
         self._told_share, self._told_at = 0.0, time.monotonic()
@@ -97,6 +98,9 @@ class _Meter:
             return
         under_way = self.office.books.in_states(MailingState.SENDING)
         self._total = sum(one.planned for one in under_way)
+        to_go = sum(self.office.books.tally(one.id).to_go for one in under_way)
+        # What an earlier sender settled is done as well; `ones` are counted by the caller.
+        self._before = max(0, self._total - to_go - len(ones))
         if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -109,7 +113,8 @@ class _Meter:
             self._bar.start()
 
     def _show(self) -> None:
-        done = sum(self._counts.values())
+        # Places that waited are settled more than once.
+        done = min(self._total, self._before + sum(self._counts.values()))
         words = " · ".join(f"{count:,} {word}" for word, count in self._counts.items())
         if self._bar is not None:
             self._bar.update(self._task, completed=done, words=words)
@@ -181,6 +186,8 @@ def exit_code(carried: "Carried", tally: "Tally") -> int:
         return _NO_RELAY
     if carried.ending in {"paused", "stopped"}:
         return _STOPPED
+    if carried.ending == "busy":
+        return _REFUSED
     return _LOOK if tally.failed or tally.waiting or tally.uncertain or tally.to_go else 0
 
 
@@ -201,6 +208,14 @@ def account_for(
     if code == _STOPPED or carried.ending == "no relay":
         speak.say(f"Nobody is lost and nobody is mailed twice. Go on with: biweekly resume {issue}")
     return code
+
+
+def who_asks() -> str:
+    """Name the person at the keyboard, as far as the system knows: for rulings and the audit log."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # which of them depends on the system and the release of Python
+        return "somebody"
 
 
 def _iso(at: datetime | None) -> str | None:

@@ -1,6 +1,5 @@
 """Shell. `resolve`: settle the places whose fate is uncertain, by a person's word."""
 
-import getpass
 from typing import Annotated
 
 import typer
@@ -28,7 +27,7 @@ def resolve(
 
     Example: biweekly resolve 2026-11-26 nino@example.org --sent
     """
-    from biweekly.cli.posting import which_issue
+    from biweekly.cli.posting import which_issue, who_asks
     from biweekly.wiring import open_office, open_people, utc_now
 
     if sent == again:
@@ -40,7 +39,7 @@ def resolve(
     if address is not None:
         subscribers = [open_people(publication, office.engine).find(address).id]
     count = office.mailings.resolve(
-        wanted, subscribers, "sent" if sent else "again", who=getpass.getuser(), why=why, now=utc_now()
+        wanted, subscribers, "sent" if sent else "again", who=who_asks(), why=why, now=utc_now()
     )
     office.close()
     places = "1 place" if count == 1 else f"{count:,} places"

@@ -20,8 +20,11 @@ def resume(
     Example: biweekly resume 2026-11-26
     """
     from biweekly.cli.posting import account_for, office_with_progress, which_issue
+    from biweekly.services.safety import warn_or_refuse
 
     publication = ctx.obj.publication()
+    # The relay may be another one than when it began. That the pages answer was asked then.
+    warn_or_refuse(publication.config, public_url_answers=True)
     wanted = which_issue(publication, issue)
     with office_with_progress(publication) as office:
         mailing, carried = office.mailings.resume(wanted)

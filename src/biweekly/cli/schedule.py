@@ -28,6 +28,7 @@ def schedule(
 
     Example: biweekly schedule 2026-11-26 --at "2026-11-26 09:00"
     """
+    from biweekly.cadence import say_distance
     from biweekly.cli.posting import which_issue
     from biweekly.issues.folder import read
     from biweekly.services.safety import warn_or_refuse
@@ -52,7 +53,7 @@ def schedule(
     office.close()
     local = due.astimezone(rhythm.zone)
     speak.show(
-        f"{wanted} goes out {local:%a %d %b %Y %H:%M} {rhythm.timezone} ({due:%H:%M} UTC), {_distance(due - now)}"
+        f"{wanted} goes out {local:%a %d %b %Y %H:%M} {rhythm.timezone} ({due:%H:%M} UTC), {say_distance(due - now)}"
     )
     speak.show(f"  edition {mailing.edition[:12]} is frozen; {sum(readers.values()):,} subscribers as of now")
     speak.say("It needs biweekly serve to be running then. To take it back: biweekly unschedule " + wanted)
@@ -78,10 +79,3 @@ def _instant(rhythm: "ScheduleConfig", at: str | None, day: date, *, now: dateti
     if moment.tzinfo is not None:
         return moment.astimezone(UTC)
     return instant(moment.date(), moment.time(), rhythm.zone)
-
-
-def _distance(wait: timedelta) -> str:
-    minutes = int(wait.total_seconds() // 60)
-    days, hours = divmod(minutes // 60, 24)
-    parts = [f"{days} d" if days else "", f"{hours} h" if hours else "", "" if days else f"{minutes % 60} min"]
-    return "in " + " ".join(part for part in parts if part)

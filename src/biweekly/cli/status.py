@@ -1,6 +1,6 @@
 """Shell. `status`: what is next, what is sending, what needs you."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -31,7 +31,7 @@ def status(
     found = {
         "next": _coming(publication, office, now),
         "sending": _under_way(office),
-        "problems": _problems(office),
+        "problems": _problems(publication, office, now),
     }
     office.close()
     if as_json:
@@ -80,22 +80,52 @@ def _under_way(office: "Office") -> dict[str, Any] | None:
     return document(under_way[0], *office.mailings.account(under_way[0]))
 
 
-def _problems(office: "Office") -> list[str]:
+def _problems(publication: "Publication", office: "Office", now: datetime) -> list[str]:
     """Name what needs a person: uncertain places, failures, missed dates, mailings that stand still."""
     from biweekly.model.mailing import MailingState
 
     found = []
-    for one in office.books.in_states(MailingState.SENDING, MailingState.PAUSED, MailingState.SENT):
+    mailings = office.books.in_states(MailingState.SENDING, MailingState.PAUSED, MailingState.SENT)
+    newest = max((one.id for one in mailings), default=0)
+    for one in mailings:
         tally, _ = office.mailings.account(one)
         if tally.uncertain:
-            places = "1 place is" if tally.uncertain == 1 else f"{tally.uncertain:,} places are"
-            found.append(f"{one.issue}: {places} uncertain: biweekly resolve {one.issue}")
-        if one.state is not MailingState.SENT and tally.to_go + tally.waiting:
+            found.append(f"{one.issue}: {_places(tally.uncertain)} uncertain: biweekly report {one.issue} --csv")
+        if tally.failed and one.id == newest:  # those of earlier issues were looked at then
+            found.append(f"{one.issue}: {_places(tally.failed)} failed: biweekly report {one.issue} --csv")
+        if one.state is MailingState.PAUSED:
+            why = f": {one.reason}" if one.reason else ""
+            found.append(f"{one.issue}: paused{why}: biweekly resume {one.issue}")
+        elif one.state is MailingState.SENDING and tally.to_go + tally.waiting:
             count = tally.to_go + tally.waiting
             found.append(f"{one.issue}: {count:,} still to go or waiting: biweekly resume {one.issue}")
-    for one in office.books.in_states(MailingState.MISSED):
-        found.append(f"{one.issue}: missed, nothing was sent: {one.reason}")  # noqa: PERF401 - one sentence a line
-    return found
+    found += [
+        f"{one.issue}: missed, nothing was sent: {one.reason}: biweekly send {one.issue} --live"
+        for one in office.books.in_states(MailingState.MISSED)
+    ]
+    return found + _missed_dates(publication, office, now)
+
+
+def _places(count: int) -> str:
+    return "1 place is" if count == 1 else f"{count:,} places are"
+
+
+def _missed_dates(publication: "Publication", office: "Office", now: datetime) -> list[str]:
+    """Say of each date since the issue before last that nothing went out on it, where no mailing tells of it."""
+    from biweekly.model.occurrence import OccurrenceState
+    from biweekly.serving import find_mailing
+    from biweekly.store.desk import Desk
+
+    rhythm = publication.config.schedule
+    if rhythm is None:
+        return []
+    since = (now - timedelta(weeks=2 * rhythm.every_weeks)).date()
+    return [
+        f"{one.nominal}: {one.reason or 'missed'}"
+        for one in Desk(office.engine, publication.newsletter).occurrences(since=since)
+        if one.state is OccurrenceState.MISSED
+        and find_mailing(publication, office.books, one.nominal, one.issue) is None
+    ]
 
 
 def _tell(found: dict[str, Any]) -> None:

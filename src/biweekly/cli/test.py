@@ -31,12 +31,18 @@ def test(
     from biweekly.audience.validate import Invalid, validate
     from biweekly.cli.posting import which_issue
     from biweekly.errors import AddressError, UsageError
-    from biweekly.wiring import open_office
+    from biweekly.services.safety import warn_or_refuse
+    from biweekly.wiring import answers, open_office
 
     if not to:
         raise UsageError("say to whom", code="no-address", hint=f"biweekly test {issue} --to editor@example.org")
     publication = ctx.obj.publication()
     wanted = which_issue(publication, issue)
+    # Example addresses stay on this machine in a test as well; that the pages are silent matters to readers only.
+    warn_or_refuse(publication.config, public_url_answers=True)
+    url = publication.config.publication.public_url
+    if not answers(url):
+        speak.say(f"{url} does not answer: the links in this copy need biweekly serve")
     office = open_office(publication)
     if not publication.config.relay:
         speak.say("No relay is configured, so this goes to the built-in mailbox in var/mailbox.")
@@ -62,7 +68,11 @@ def _spelt_out(to: list[str]) -> list[str]:
     found = []
     for one in to:
         if "@" not in one and Path(one).is_file():
-            found += [row.address for row in read_roster(Path(one)) if isinstance(row, Row)]
+            for row in read_roster(Path(one)):
+                if isinstance(row, Row):
+                    found.append(row.address)
+                else:
+                    speak.say(f"{one}:{row.line}: left out, {row.reason}")
         else:
             found.append(one)
     return found
@@ -72,11 +82,13 @@ async def _hand_over(office: "Office", letters: "list[Letter]") -> int:
     """Hand the copies over one after another and say each answer; 0 where all were accepted."""
     transport = await office.postroom.open_transport()()
     worst = 0
-    for letter in letters:
-        reply: Reply = await transport.submit(letter, handed=lambda: None)
-        taken = 200 <= reply.code < 300  # noqa: PLR2004 - 2yz
-        sign = speak.paint("accepted", "green") if taken else speak.paint("refused", "red")
-        speak.show(f"{sign}  {letter.rcpt_to}   {reply}")
-        worst = worst if taken else 1
-    await transport.close()
+    try:
+        for letter in letters:
+            reply: Reply = await transport.submit(letter, handed=lambda: None)
+            taken = 200 <= reply.code < 300  # noqa: PLR2004 - 2yz
+            sign = speak.paint("accepted", "green") if taken else speak.paint("refused", "red")
+            speak.show(f"{sign}  {letter.rcpt_to}   {reply}")
+            worst = worst if taken else 1
+    finally:
+        await transport.close()
     return worst
