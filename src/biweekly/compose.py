@@ -150,7 +150,7 @@ def _sort(reports: Sequence[Report], set_aside: Sequence[SetAside], terms: Terms
     present = {one.report: one for one in standing.entries} if standing else {}
     skipped = standing.skipped if standing else {}
     removed = _removed(standing)
-    broken = {_name_of(one) for one in set_aside}
+    broken = {name_of(one) for one in set_aside}
     verdicts: dict[ReportId, Verdict] = {}
     for report in reports:
         verdict = judge(report, terms)
@@ -189,7 +189,8 @@ def _in_its_place(entry: Entry, verdict: Verdict) -> Verdict:
     return verdict
 
 
-def _name_of(one: SetAside) -> ReportId:
+def name_of(one: SetAside) -> ReportId:
+    """The id that a file which was set aside would have by its name."""
     path = PurePosixPath(one.source.replace("\\", "/"))
     return ReportId(path.stem if path.suffix == ".md" else path.name)
 
@@ -299,6 +300,7 @@ def _candidates(
     found: _Sorted, entries: Sequence[Entry], reports: Sequence[Report], set_aside: Sequence[SetAside], terms: Terms
 ) -> tuple[Candidate, ...]:
     by_id = {one.id: one for one in reports}
+    kept = {one.report for one in entries}
     inside = [
         Candidate(one.report, by_id[one.report].title, one.section, included=True, why=found.verdicts[one.report].why)
         for one in entries
@@ -311,8 +313,9 @@ def _candidates(
     ]
     aside = [
         Candidate(
-            _name_of(one), None, "", included=False, reason=Reason.SET_ASIDE,
-            why=f"set aside: {one.message} ({one.source}{f':{one.line}' if one.line else ''})",
+            name_of(one), None, "", included=False, reason=Reason.SET_ASIDE,
+            why=f"set aside: {one.message} ({one.source}{f':{one.line}' if one.line else ''})"
+            + ("; its line stays in the issue" if name_of(one) in kept else ""),
         )
         for one in sorted(set_aside, key=lambda one: (one.source, one.line or 0))
     ]  # fmt: skip

@@ -1,7 +1,7 @@
 """Pure. What a plug-in promises, one Protocol each. A leaf satisfies it without importing anything."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from typing import Protocol
 
 from biweekly.model.issue import Report, SetAside
@@ -12,12 +12,13 @@ class Reader(Protocol):
     """Reads one source as reports."""
 
     def __call__(
-        self, raw: bytes, *, source: str, url: str | None, sections: Sequence[str], today: date
+        self, raw: bytes, *, source: str, url: str | None, sections: Sequence[str], today: date, zone: tzinfo
     ) -> Sequence[Report | SetAside]:
         """Return what the source holds, in its own order: reports, and what had to be set aside with a reason.
 
         `source` is the name shown to people, `url` the page's own address where it is known, `sections` the
-        configured section titles, `today` the publication's date. Never raises for what a file can hold.
+        configured section titles, `today` the publication's date and `zone` the one in which a time without a zone is
+        meant. Never raises for what a file can hold.
         """
         ...
 

@@ -55,7 +55,8 @@ class Terms:
     """What a report is judged by.
 
     `day` is the issue's date; `cutoff` is aware (composing by hand: now); nothing received before `floor` comes in by
-    itself; `zone` is the publication's; `sent` names the issue in which a report went out.
+    itself; `zone` is the publication's; `sent` names the issue in which a report went out. `missed` is the cut-off of
+    the issue before, None where there was none: what is dated before it and came after it is late.
     """
 
     sections: tuple[Section, ...]
@@ -64,6 +65,7 @@ class Terms:
     floor: datetime
     zone: tzinfo = UTC
     sent: Mapping[ReportId, IssueId] = field(default_factory=dict)
+    missed: datetime | None = None
 
     def has(self, section: str) -> bool:
         """Whether a section is configured."""
@@ -99,13 +101,16 @@ def floor_of(day: date, cutoff: datetime, *, period: timedelta, zone: tzinfo) ->
 
     Without the second, an issue planned for next season would find everything of this one too old.
     """
-    return min(datetime.combine(day, time(), zone), cutoff) - FLOOR_ISSUES * period
+    try:
+        return min(datetime.combine(day, time(), zone), cutoff) - FLOOR_ISSUES * period
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def judge(report: Report, terms: Terms) -> Verdict:
     """Say whether a report is among the latest. Asks nothing about a standing issue; `compose.plan` does."""
     received = report.received or terms.cutoff
-    ready = Verdict(None, f"ready, received on {_moment(received, terms)}{_remark(report, terms)}")
+    ready = Verdict(None, f"ready, received on {_moment(received, terms)}{_remark(report, terms, received)}")
     return next(_objections(report, terms, received), ready)
 
 
@@ -138,18 +143,21 @@ def _objections(report: Report, terms: Terms, received: datetime) -> Iterator[Ve
 def _holds(report: Report, terms: Terms) -> Iterator[Verdict]:
     if report.embargo_until is not None and report.embargo_until > terms.cutoff:
         yield Verdict(Reason.EMBARGO, f"it is under embargo until {_moment(report.embargo_until, terms)}")
-    published = report.published
-    day = published.astimezone(terms.zone).date() if isinstance(published, datetime) else published
+    day = _day_of(report.published, terms)
     # The issue's own date is no secret before its day: reports often carry the date of the issue they are written for.
-    if day is not None and day > terms.cutoff.astimezone(terms.zone).date() and day != terms.day:
+    if day is not None and day > _local(terms.cutoff, terms).date() and day != terms.day:
         yield Verdict(
             Reason.FUTURE,
             f"warning: it is dated {_written(day)}, which is still to come, and that counts as an embargo",
         )
 
 
-def _remark(report: Report, terms: Terms) -> str:
+def _remark(report: Report, terms: Terms, received: datetime) -> str:
     remarks = []
+    day = _day_of(report.published, terms)
+    missed = terms.missed
+    if day is not None and missed is not None and received > missed and day < _local(missed, terms).date():
+        remarks.append(f"late: it is dated {_written(day)} and missed the last cut-off, of {_moment(missed, terms)}")
     if report.section and not terms.has(report.section):
         remarks.append(
             f'its section "{report.section}" is not configured, so it stands in "{section_of(report, terms)}"'
@@ -200,5 +208,17 @@ def _written(day: date) -> str:
 
 
 def _moment(at: datetime, terms: Terms) -> str:
-    local = at.astimezone(terms.zone)
+    local = _local(at, terms)
     return f"{_written(local.date())} at {local:%H:%M}"
+
+
+def _local(at: datetime, terms: Terms) -> datetime:
+    """The same instant on the publication's wall clock; in the calendar's first and last hours on its own."""
+    try:
+        return at.astimezone(terms.zone)
+    except OverflowError:
+        return at
+
+
+def _day_of(published: date | datetime | None, terms: Terms) -> date | None:
+    return _local(published, terms).date() if isinstance(published, datetime) else published

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import partial
 from pathlib import Path
 
-from biweekly.cadence import next_nominal
+from biweekly.cadence import cutoff_for, next_nominal
 from biweekly.config import ScheduleConfig
 from biweekly.issues import folder
 from biweekly.issues.sent import sent_reports
@@ -21,11 +21,10 @@ def open_newsroom(publication: Publication) -> Newsroom:
     from biweekly.reports import content_hash
 
     schedule = publication.config.schedule
-    zone: tzinfo = schedule.zone if schedule is not None else UTC
     return Newsroom(
         Doors(
             sections=publication.config.publication.ordered_sections(),
-            zone=zone,
+            zone=_zone(publication),
             period=timedelta(weeks=schedule.every_weeks) if schedule is not None else _FORTNIGHT,
             shelf=partial(_shelf, publication),
             content_hash=content_hash,
@@ -36,6 +35,7 @@ def open_newsroom(publication: Publication) -> Newsroom:
             place=partial(folder.place_of_word, publication.issues),
             sent=partial(sent_reports, publication.issues),
             next_date=partial(_next_date, schedule) if schedule is not None else None,
+            cutoff_of=partial(_cutoff_of, schedule) if schedule is not None else None,
             pictures=partial(_take_in, publication),
             render=partial(_render, publication),
             write_files=partial(_write_files, publication),
@@ -43,15 +43,24 @@ def open_newsroom(publication: Publication) -> Newsroom:
     )
 
 
+def _zone(publication: Publication) -> tzinfo:
+    schedule = publication.config.schedule
+    return schedule.zone if schedule is not None else UTC
+
+
 def _next_date(schedule: ScheduleConfig, day: date) -> date:
     return next_nominal(schedule, after=day)
+
+
+def _cutoff_of(schedule: ScheduleConfig, day: date) -> datetime:
+    return cutoff_for(day, schedule)
 
 
 def _shelf(publication: Publication, now: datetime) -> Shelf:
     from biweekly.reports import read_folder
 
     sections = [one.title for one in publication.config.publication.sections]
-    return read_folder(publication.reports, sections=sections, now=now)
+    return read_folder(publication.reports, sections=sections, now=now, zone=_zone(publication))
 
 
 def _take_in(publication: Publication, reports: Sequence[Report]) -> Pictures:

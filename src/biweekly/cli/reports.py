@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -128,7 +128,8 @@ def _take_in(publication: "Publication", files: Sequence[str], *, url: str | Non
 
     sections = [one.title for one in publication.config.publication.sections]
     now = datetime.now(UTC).replace(microsecond=0)
-    today = _today(publication, now)
+    zone = _zone(publication)
+    today = now.astimezone(zone).date()
 
     def file(report: "Report", raw: bytes, *, source: str) -> str:
         path = file_report(publication.reports, report, raw, now=now, origin=Path(source).parent)
@@ -137,21 +138,21 @@ def _take_in(publication: "Publication", files: Sequence[str], *, url: str | Non
     return take_in(
         files,
         open_source=lambda source: read_source(Path(source), name=source),
-        read=lambda name, raw: read_as(name, raw, url=url, sections=sections, today=today),
+        read=lambda name, raw: read_as(name, raw, url=url, sections=sections, today=today, zone=zone),
         file=None if dry_run else file,
     )
 
 
-def _today(publication: "Publication", now: datetime) -> date:
+def _zone(publication: "Publication") -> tzinfo:
     schedule = publication.config.schedule
-    return now.astimezone(schedule.zone).date() if schedule else now.date()
+    return schedule.zone if schedule is not None else UTC
 
 
 def _shelf(publication: "Publication") -> "Shelf":
     from biweekly.reports import read_folder
 
     sections = [one.title for one in publication.config.publication.sections]
-    return read_folder(publication.reports, sections=sections, now=datetime.now(UTC))
+    return read_folder(publication.reports, sections=sections, now=datetime.now(UTC), zone=_zone(publication))
 
 
 def _named(name: str, shelf: "Shelf") -> "Report":

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +11,7 @@ from biweekly.errors import BiweeklyError, IssueError, NothingToDo
 from biweekly.issues.filing import write_atomically
 from biweekly.issues.manuscript import read_issue
 from biweekly.issues.rewriting import write_issue
+from biweekly.issues.sent import NAME as SENT
 from biweekly.issues.sent import Sent, read_sent
 from biweekly.model.issue import Issue, IssueId, ReportId
 
@@ -31,6 +32,11 @@ class Listed:
     def was_sent(self) -> bool:
         """Whether it was mailed, as its sent.toml says."""
         return self.sent is not None
+
+    @property
+    def mailed(self) -> datetime | None:
+        """When it was mailed, as its sent.toml says."""
+        return self.sent.mailed if self.sent is not None else None
 
     @property
     def day(self) -> date:
@@ -67,8 +73,9 @@ def listing(folder: Path) -> tuple[Listed, ...]:
     if not folder.is_dir():
         return ()
     found = []
-    for name in sorted((one.name for one in folder.iterdir() if (one / NAME).is_file()), key=_order_of):
-        if not _is_id(name):
+    named = [one.name for one in folder.iterdir() if _is_id(one.name)]
+    for name in sorted(named, key=_order_of):
+        if not (folder / name / NAME).is_file() and not (folder / name / SENT).is_file():
             continue
         issue = IssueId(name)
         try:
@@ -81,6 +88,9 @@ def listing(folder: Path) -> tuple[Listed, ...]:
             found.append(Listed(issue, read(folder, issue), sent))
         except IssueError as error:
             found.append(Listed(issue, None, sent, error))
+        except NothingToDo:
+            # Its id is taken all the same: a new issue in its folder would pass for mailed.
+            found.append(Listed(issue, None, sent, _lost(issue)))
     return tuple(found)
 
 
@@ -132,6 +142,13 @@ def _text_of(path: Path, place: str) -> str | None:
         ) from error
     except OSError as error:
         raise IssueError(f"cannot be read: {error.strerror or error}", code="issue-unreadable", place=place) from error
+
+
+def _lost(issue: IssueId) -> IssueError:
+    return IssueError(
+        "the issue was mailed and its file is gone", code="issue-unreadable", place=place_of(issue),
+        hint="put it back from a backup; sent.toml beside it still says what went out",
+    )  # fmt: skip
 
 
 def _no_such(word: str) -> NothingToDo:

@@ -33,7 +33,12 @@ class _Page:
     def line_of(self, *marks: str) -> int | None:
         at = 0
         for mark in marks:
-            found = next((n for n in range(at, len(self.lines)) if mark in self.lines[n]), None)
+            # The mark as a key, else as a word: "note" also stands inside other words.
+            key = re.compile(rf"\s*(?:\[+\s*)?[\"']?{re.escape(mark)}[\"']?\s*[\]=]")
+            lines = range(at, len(self.lines))
+            found = next((n for n in lines if key.match(self.lines[n])), None)
+            if found is None:
+                found = next((n for n in lines if mark in self.lines[n]), None)
             if found is None:
                 return at + 1 if at else None
             at = found

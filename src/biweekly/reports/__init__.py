@@ -1,7 +1,7 @@
 """Edge: filesystem. The door to the manuscripts: which kinds of file are read, and the folder that holds them."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, tzinfo
 from pathlib import PurePath
 from typing import Final
 
@@ -21,7 +21,7 @@ READERS: Final[Mapping[str, Reader]] = {
 
 
 def read_as(
-    name: str, raw: bytes, *, url: str | None, sections: Sequence[str], today: date
+    name: str, raw: bytes, *, url: str | None, sections: Sequence[str], today: date, zone: tzinfo
 ) -> Sequence[Report | SetAside]:
     """Read a source by its file's ending; another kind of file is set aside as `unknown-kind`."""
     suffix = PurePath(name).suffix.lower()
@@ -31,4 +31,4 @@ def read_as(
         kind = f"{suffix} files are" if suffix else "a file without an ending is"
         cure = "paste its text into a .txt file and import that"
         return [SetAside(name, "unknown-kind", f"{kind} not read; the kinds known are {known}", cure=cure)]
-    return reader(raw, source=name, url=url, sections=sections, today=today)
+    return reader(raw, source=name, url=url, sections=sections, today=today, zone=zone)

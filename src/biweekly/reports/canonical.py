@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time
 from typing import Final
 
 from biweekly.model.issue import Kind, Report
+from biweekly.reports.tidy import opening
 
 _ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 _WIDE = 100
@@ -13,6 +14,8 @@ _WIDE = 100
 def write(report: Report) -> str:
     """Write a report's file. Unknown settings that reading kept are written again, in their own places."""
     extra = dict(report.extra)
+    # What reading would find by itself is not written twice: the body is the editor's to change.
+    lead_stands = bool(report.lead) and (report.lead_from != "first_paragraph" or report.lead != opening(report.body))
     simple: dict[str, object] = {
         "id": report.id,
         "title": report.title,
@@ -27,8 +30,8 @@ def write(report: Report) -> str:
         "received": report.received,
         "embargo_until": report.embargo_until,
         "expires": report.expires,
-        "lead": report.lead if report.lead_from != "first_paragraph" else None,
-        "lead_from": "teaser" if report.lead_from == "teaser" else None,
+        "lead": report.lead if lead_stands else None,
+        "lead_from": report.lead_from if lead_stands and report.lead_from != "given" else None,
         "url": report.url,
         "pdf_url": report.pdf_url,
         "tags": list(report.tags) or None,
@@ -41,7 +44,10 @@ def write(report: Report) -> str:
                         **({"role": "inline"} if one.role == "inline" else {}), **_taken(extra, f"images.{at}.")})
         for at, one in enumerate(report.images)
     ]  # fmt: skip
-    tables += [("[[corrections]]", {"date": one.date, "text": one.text}) for one in report.corrections]
+    tables += [
+        ("[[corrections]]", {"date": one.date, "text": one.text, **_taken(extra, f"corrections.{at}.")})
+        for at, one in enumerate(report.corrections)
+    ]
     origin = report.source
     source = _given(
         kind=origin.kind if origin.kind != "file" else None, url=origin.url, external_id=origin.external_id,
@@ -69,7 +75,11 @@ def quote(words: str) -> str:
 
 def stamp(moment: datetime) -> str:
     """Write an instant as TOML and YAML both read it, in UTC to the second where it has no fraction."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError:  # in the first or last hours of the calendar it keeps its own zone
+        return moment.isoformat()
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _authors(report: Report, extra: dict[str, object]) -> object:

@@ -6,7 +6,7 @@ items here and each item understood (`item`). What an item does not say stays em
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, tzinfo
 from itertools import pairwise
 from urllib.parse import unquote, urlsplit
 
@@ -20,7 +20,13 @@ IMPORTER = "capture/1"
 
 
 def read(
-    raw: bytes, *, source: str, url: str | None, sections: Sequence[str], today: date
+    raw: bytes,
+    *,
+    source: str,
+    url: str | None,
+    sections: Sequence[str],
+    today: date,
+    zone: tzinfo,  # noqa: ARG001 - a page prints days; the hour beside one has no zone and is left out
 ) -> Sequence[Report | SetAside]:
     """Read pasted text as reports, in its own order; satisfies `contracts.Reader`.
 
@@ -152,12 +158,16 @@ def _section_of(url: str | None, sections: Sequence[str]) -> str:
 
 def _told_apart(outcomes: list[Report | SetAside]) -> list[Report | SetAside]:
     """Number the reports of one capture that would have the same id."""
-    seen: dict[str, int] = {}
+    taken: set[str] = set()
     out: list[Report | SetAside] = []
     for one in outcomes:
         if isinstance(one, Report):
-            count = seen[one.id] = seen.get(one.id, 0) + 1
-            out.append(replace(one, id=ReportId(f"{one.id}-{count}")) if count > 1 else one)
+            name, number = str(one.id), 1
+            while name in taken:
+                number += 1
+                name = f"{one.id}-{number}"
+            taken.add(name)
+            out.append(replace(one, id=ReportId(name)))
         else:
             out.append(one)
     return out

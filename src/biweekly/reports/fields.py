@@ -1,9 +1,10 @@
 """Pure. The settings of a report's front matter, one by one: what each may be, and what to say where it is not."""
 
+import contextlib
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, tzinfo
 from enum import StrEnum
 from typing import Any, Final, Literal, TypeVar, cast
 
@@ -12,6 +13,7 @@ from biweekly.model.issue import Author, Correction, Image, Kind, Report, Report
 from biweekly.reports.byline import read_people
 from biweekly.reports.dates import read_day
 from biweekly.reports.habits import NOBODY
+from biweekly.reports.tidy import UNSEEN
 
 # What other programs call the same thing.
 _OTHER_NAMES: Final = {
@@ -26,8 +28,8 @@ KNOWN: Final = (
 )  # fmt: skip
 _FORMS: Final = ("full", "lead", "title")
 _BAD_ID: Final = re.compile(r"[/\\\x00-\x1f:*?\"<>|]|^\.|^$|[. ]$")
-# The last place on earth at which a wall clock shows an hour. An embargo without a zone ends when it has come there.
-_LAST_ZONE: Final = timezone(timedelta(hours=-12))
+# Files and addresses end somewhere: 255 bytes, and an import puts its endings behind a name.
+_LONGEST_ID: Final = 200
 _MISSING: Final = object()
 
 Word = TypeVar("Word", bound=StrEnum)
@@ -37,9 +39,15 @@ class Fields:
     """The front matter of one report; reading a setting takes it out, what is left over is unknown."""
 
     def __init__(
-        self, tree: Mapping[str, Any], text: str, first_line: int, name: str, warnings: list[ReportWarning]
+        self,
+        tree: Mapping[str, Any],
+        text: str,
+        first_line: int,
+        name: str,
+        warnings: list[ReportWarning],
+        zone: tzinfo,
     ) -> None:
-        self._text, self._first, self._name, self._warnings = text, first_line, name, warnings
+        self._text, self._first, self._name, self._warnings, self._zone = text, first_line, name, warnings, zone
         self._tree: dict[str, Any] = {}
         self._said_as: dict[str, str] = {}
         self._extra: dict[str, object] = {}
@@ -58,7 +66,7 @@ class Fields:
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         if isinstance(value, str | int | float | date | time):
-            return " ".join(str(value).split())
+            return _one_line(value)
         if value is not _MISSING:
             self._keep(key, value, "bad_value", "is no text")
         return ""
@@ -66,7 +74,7 @@ class Fields:
     def identifier(self) -> str:
         """The id, where the file gives one."""
         given = self.words("id")
-        if given and (_BAD_ID.search(given) or len(given) > 120):  # noqa: PLR2004 - files and addresses end somewhere
+        if given and (_BAD_ID.search(given) or len(given.encode()) > _LONGEST_ID):
             raise self._wrong("id", f'"{given}" cannot be the name of a file', "write letters, digits and hyphens")
         return given
 
@@ -85,7 +93,7 @@ class Fields:
         if isinstance(value, str):
             value = value.split(",")
         if isinstance(value, list) and all(isinstance(one, str | int | float) for one in value):
-            return tuple(word for one in value if (word := " ".join(str(one).split())))
+            return tuple(word for one in value if (word := _one_line(one)))
         if value is not _MISSING:
             self._keep(key, value, "bad_value", "is no list of words")
         return ()
@@ -99,16 +107,19 @@ class Fields:
         if value is _MISSING or value == "":
             return None
         moment = _moment(value)
+        if isinstance(moment, datetime):
+            moment = _in_utc(moment) if moment.tzinfo else moment.date()
         if moment is None:
             self._keep("published", value, "bad_date", "is no date; write 2026-11-24")
-        elif isinstance(moment, datetime):
-            return moment.astimezone(UTC) if moment.tzinfo else moment.date()
         return moment
 
     def partial(self) -> str | None:
         """A date without its year, `--11-19`."""
         value = self.words("published_partial")
-        return value if re.fullmatch(r"--\d\d-\d\d", value) else None
+        if value and not re.fullmatch(r"--\d\d-\d\d", value):
+            self._keep("published_partial", value, "bad_date", "is no date without a year; write --11-19")
+            return None
+        return value or None
 
     def day(self, key: str) -> date | None:
         """A day."""
@@ -125,40 +136,45 @@ class Fields:
             return ()
         if isinstance(value, str):
             people = read_people(value)
-            return people if people is not None else (Author(" ".join(value.split())),)
-        found = []
+            return people if people is not None else (Author(_one_line(value)),)
+        found: list[Author] = []
         for at, one in enumerate(value if isinstance(value, list) else [value]):
-            if isinstance(one, str) and one.strip():
-                found.append(Author(" ".join(one.split())))
-            elif isinstance(one, dict) and str(one.get("name", "")).strip():
-                parts = self._parts(f"authors.{at}", one, ("name", "affiliation", "place", "bio"))
-                found.append(Author(**parts))
-            else:
+            table = one if isinstance(one, dict) else {"name": one}
+            name = table.get("name")
+            if not isinstance(name, str) or not _one_line(name):
                 self._keep(f"authors.{at}", one, "bad_value", "is no author; write a name")
-        return tuple(one for one in found if one.name.casefold() not in NOBODY)
+            elif _one_line(name).casefold() not in NOBODY:
+                parts = self._parts(f"authors.{len(found)}", table, ("name", "affiliation", "place", "bio"))
+                found.append(Author(**parts))
+        return tuple(found)
 
     def images(self) -> tuple[Image, ...]:
         """Pictures: a path, or tables with path, alt, caption, credit and role."""
-        found = []
+        found: list[Image] = []
         for at, one in enumerate(self._tables("images", bare="path")):
-            parts = self._parts(f"images.{at}", one, ("path", "alt", "caption", "credit", "role"))
-            if not parts.get("path"):
+            path = one.get("path")
+            if not isinstance(path, str) or not _one_line(path):
                 self._keep(f"images.{at}", one, "bad_value", "has no path")
                 continue
+            parts = self._parts(f"images.{len(found)}", one, ("path", "alt", "caption", "credit", "role"))
+            # Blanks in a file's name are its own.
+            parts["path"] = UNSEEN.sub("", path).strip()
             role = parts.pop("role", "lead")
             found.append(Image(**parts, role="inline" if role == "inline" else "lead"))
         return tuple(found)
 
     def corrections(self) -> tuple[Correction, ...]:
         """What was put right: tables with date and text."""
-        found = []
+        found: list[Correction] = []
         for at, one in enumerate(self._tables("corrections", bare="text")):
             day = _moment(one.get("date"))
-            text = str(one.get("text", "")).strip()
-            if day is None or not text:
+            text = one.get("text")
+            if day is None or not isinstance(text, str) or not _one_line(text):
                 self._keep(f"corrections.{at}", one, "bad_value", "needs a date and a text")
-            else:
-                found.append(Correction(day.date() if isinstance(day, datetime) else day, text))
+                continue
+            rest = {key: value for key, value in one.items() if key != "date"}
+            parts = self._parts(f"corrections.{len(found)}", rest, ("text",))
+            found.append(Correction(day.date() if isinstance(day, datetime) else day, parts["text"]))
         return tuple(found)
 
     def source(self) -> Source:
@@ -167,10 +183,14 @@ class Fields:
         if isinstance(value, str) and value:
             return Source(url=value) if re.match(r"https?://", value) else Source(kind=value)
         if not isinstance(value, dict):
+            if value not in (_MISSING, ""):
+                self._keep("source", value, "bad_value", "is no table")
             return Source()
         names = ("kind", "url", "external_id", "feed", "raw_sha256", "importer", "filed_sha256")
         fetched = _moment(value.get("fetched"))
-        aware = fetched if isinstance(fetched, datetime) and fetched.tzinfo else None
+        aware = _in_utc(fetched) if isinstance(fetched, datetime) and fetched.tzinfo else None
+        if aware is None and "fetched" in value:
+            self._keep("source.fetched", value["fetched"], "bad_date", "is no time with a zone")
         parts = self._parts("source", {k: v for k, v in value.items() if k != "fetched"}, names)
         return Source(**parts, fetched=aware)
 
@@ -182,9 +202,15 @@ class Fields:
             return None
         return cast("Literal['full', 'lead', 'title'] | None", value or None)
 
-    def lead_from(self) -> Literal["given", "teaser"]:
-        """Whether a lead in the front matter is an import's teaser or was written by hand."""
-        return "teaser" if self.words("lead_from") == "teaser" else "given"
+    def lead_from(self) -> Literal["given", "teaser", "first_paragraph"]:
+        """Whether a lead in the front matter is an import's, or was written by hand."""
+        match self.words("lead_from"):
+            case "teaser":
+                return "teaser"
+            case "first_paragraph":
+                return "first_paragraph"
+            case _:
+                return "given"
 
     # --- what decides whether and when it is mailed: understood, or an error ---
 
@@ -209,8 +235,8 @@ class Fields:
             raise self._wrong(key, f'"{value}" is no date', f"write {key} = 2026-11-24")
         return moment.date() if isinstance(moment, datetime) else moment
 
-    def instant(self, key: str, *, never_early: bool = False) -> datetime | None:
-        """An instant in UTC. Without a zone, an embargo (`never_early`) ends when its hour has come everywhere."""
+    def instant(self, key: str) -> datetime | None:
+        """An instant in UTC. Without a zone it is the publication's own wall clock; a day alone is its first moment."""
         value = self._take(key)
         if value is _MISSING or value == "":
             return None
@@ -220,11 +246,11 @@ class Fields:
         if not isinstance(moment, datetime):
             moment = datetime.combine(moment, time())
         if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=_LAST_ZONE if never_early else UTC)
-        try:
-            return moment.astimezone(UTC)
-        except OverflowError:
-            raise self._wrong(key, f'"{value}" is no time', f"write {key} = 2026-11-24T09:00:00Z") from None
+            moment = moment.replace(tzinfo=self._zone)
+        found = _in_utc(moment)
+        if found is None:
+            raise self._wrong(key, f'"{value}" is no time', f"write {key} = 2026-11-24T09:00:00Z")
+        return found
 
     # --- the rest ---
 
@@ -232,8 +258,7 @@ class Fields:
         """Settings that nobody asked for, with a warning each; and those that could not be understood."""
         if outlet := self.words("outlet"):
             self._extra["outlet"] = outlet
-        for key in ("lead_from",):
-            self._tree.pop(key, None)
+        self._tree.pop("lead_from", None)
         for key, value in self._tree.items():
             said = self._said_as.get(key, key)
             near = difflib.get_close_matches(said, KNOWN, n=1, cutoff=0.75)
@@ -281,7 +306,7 @@ class Fields:
             if key not in known:
                 self._extra[f"{path}.{key}"] = value
                 self._warn("unknown_key", f"unknown setting {key}; it is kept", key)
-        return {key: str(table[key]).strip() for key in known if table.get(key) not in (None, "")}
+        return {key: said for key in known if key in table and (said := _one_line(table[key]))}
 
     def _keep(self, key: str, value: object, code: str, why: str) -> None:
         self._extra[key] = value
@@ -296,11 +321,24 @@ class Fields:
         )
 
     def _line(self, key: str) -> int:
-        said = re.escape(self._said_as.get(key, key))
+        said = re.escape(self._said_as.get(key, key).rpartition(".")[2])
         for at, line in enumerate(self._text.split("\n")):
             if re.match(rf"\s*(?:\[+\s*)?[\"']?{said}[\"']?\s*[\]=:]", line):
                 return self._first + at
         return self._first
+
+
+def _one_line(value: object) -> str:
+    """Put a value on one line, without what no one can see and a terminal might obey."""
+    return " ".join(UNSEEN.sub("", str(value)).split())
+
+
+def _in_utc(moment: datetime) -> datetime | None:
+    """The same instant in UTC, None where the calendar ends before it."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return None
 
 
 def _moment(value: object) -> date | datetime | None:
@@ -310,11 +348,9 @@ def _moment(value: object) -> date | datetime | None:
     if not isinstance(value, str):
         return None
     words = value.strip()
-    for read in (date.fromisoformat, datetime.fromisoformat):
-        try:
-            # The basic forms without hyphens are left to nobody's guess.
-            return read(words) if "-" in words else None
-        except ValueError:
-            continue
+    # ISO's basic forms without hyphens are left to nobody's guess.
+    for read in (date.fromisoformat, datetime.fromisoformat) if "-" in words else ():
+        with contextlib.suppress(ValueError):
+            return read(words)
     printed = read_day(words)
     return printed.day if printed else None

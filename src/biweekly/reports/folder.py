@@ -6,9 +6,9 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -16,6 +16,7 @@ from biweekly.errors import ReportError
 from biweekly.model.issue import Image, Report, ReportId, ReportWarning, SetAside
 from biweekly.reports.canonical import stamp, write
 from biweekly.reports.frontmatter import parse, standing_warnings
+from biweekly.reports.tidy import UNSEEN
 
 LARGEST_FILE: Final = 5_000_000  # bytes; a novel has one
 _INCOMING: Final = ".incoming.md"
@@ -31,21 +32,22 @@ class Shelf:
     set_aside: tuple[SetAside, ...]
 
 
-def read_folder(folder: Path, *, sections: Sequence[str], now: datetime) -> Shelf:
+def read_folder(folder: Path, *, sections: Sequence[str], now: datetime, zone: tzinfo = UTC) -> Shelf:
     """Read every `*.md` of a folder, in the order of their names; README.md and names with _ or . in front are left.
 
     A file without `received` gets `now` written into its front matter, its other bytes untouched. A file that cannot
-    be read is set aside with line, code and cure (`bad-encoding`, `bad-front-matter`, `empty-body`, `duplicate-id`,
-    `image-missing`, `image-outside`, `too-large`, `unreadable`); the others go on.
+    be read is set aside with line, code and cure (`bad-encoding`, `bad-name`, `bad-front-matter`, `empty-body`,
+    `duplicate-id`, `image-missing`, `image-outside`, `too-large`, `unreadable`); the others go on. `zone` is the
+    publication's: of its day, and of times that name none. ReportError `unreadable`: the folder itself.
     """
     found: list[tuple[Path, Report]] = []
     set_aside: list[SetAside] = []
     for path in _files(folder):
         name = f"{folder.name}/{path.name}"
         try:
-            found.append((path, _read_file(path, name, sections=sections, now=now)))
+            found.append((path, _read_file(path, name, sections=sections, now=now, zone=zone)))
         except ReportError as error:
-            set_aside.append(SetAside(name, error.code, error.message, error.line, error.hint))
+            set_aside.append(SetAside(error.name, error.code, error.message, error.line, error.hint))
     kept, doubles = _once_each(found, folder.name)
     return Shelf(tuple(kept), tuple(sorted([*set_aside, *doubles], key=lambda one: one.source)))
 
@@ -55,8 +57,26 @@ def file_report(folder: Path, report: Report, raw: bytes, *, now: datetime, orig
 
     A file that an editor wrote or changed since its import is never overwritten: the newer text goes to
     `<id>.incoming.md` beside it, unless nothing new came in. The same import twice gives the same files. Pictures are
-    copied from `origin`, the folder where the source stood. Raises ReportError `image-missing`, `image-outside`.
+    copied from `origin`, the folder where the source stood. Raises ReportError `image-missing`, `image-outside`,
+    `report-unwritable`.
     """
+    with _writing(folder / f"{report.id}.md"):
+        return _file(folder, report, raw, now=now, origin=origin)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Say in words why a file cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise ReportError(
+            f"it cannot be written: {error.strerror or error}", code="report-unwritable",
+            name=f"{path.parent.name}/{path.name}", hint="look at who may write there, and at the space on the disk",
+        ) from error  # fmt: skip
+
+
+def _file(folder: Path, report: Report, raw: bytes, *, now: datetime, origin: Path | None) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(raw).hexdigest()
     kept = folder / "sources" / digest
@@ -120,16 +140,27 @@ def _files(folder: Path) -> list[Path]:
         names = sorted(path.name for path in folder.iterdir())
     except FileNotFoundError:
         return []
-    # README.md and drafts behind an underscore are the editor's own business.
+    except OSError as error:
+        raise ReportError(
+            f"the folder cannot be read: {error.strerror or error}", code="unreadable", name=f"{folder.name}/",
+            hint="it holds the manuscripts; look at its permissions",
+        ) from error  # fmt: skip
+    # README.md and drafts behind an underscore are the editor's own business; a newer text waits for the older to go.
     return [
         folder / name
         for name in names
         if name.endswith(".md") and name[0] not in "._" and name.casefold() != "readme.md"
-        and not name.endswith(_INCOMING) and (folder / name).is_file()
+        and not (name.endswith(_INCOMING) and f"{name.removesuffix(_INCOMING)}.md" in names)
+        and (folder / name).is_file()
     ]  # fmt: skip
 
 
-def _read_file(path: Path, name: str, *, sections: Sequence[str], now: datetime) -> Report:
+def _read_file(path: Path, name: str, *, sections: Sequence[str], now: datetime, zone: tzinfo) -> Report:
+    if UNSEEN.search(name) or "\n" in name:
+        raise ReportError(
+            "its name has characters that cannot be shown", code="bad-name",
+            name=name.encode("ascii", "backslashreplace").decode(), hint="give the file a name of letters and digits",
+        )  # fmt: skip
     raw = read_source(path, name=name)
     try:
         text = raw.decode("utf-8")
@@ -138,10 +169,10 @@ def _read_file(path: Path, name: str, *, sections: Sequence[str], now: datetime)
             "it is not in UTF-8", code="bad-encoding", name=name, line=raw.count(b"\n", 0, error.start) + 1,
             hint="save it as UTF-8 in your editor",
         ) from error  # fmt: skip
-    report = parse(text, name=name)
+    report = parse(text, name=name, zone=zone)
     for image in report.images:
         _picture(image, path.parent, name, text)
-    warnings = [*report.warnings, *standing_warnings(report, sections=sections, today=now.date())]
+    warnings = [*report.warnings, *standing_warnings(report, sections=sections, today=now.astimezone(zone).date())]
     if report.received is None:
         report = replace(report, received=now.replace(microsecond=0))
         if problem := _note_arrival(path, raw, now):
@@ -196,7 +227,7 @@ def _note_arrival(path: Path, raw: bytes, now: datetime) -> str | None:
 
 def _write_whole(path: Path, content: bytes, *, like: Path | None = None) -> None:
     """Write a file at once: readers see the old one or the new one, also after a crash."""
-    draft = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.tmp")
+    draft = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         with draft.open("xb") as file:
             file.write(content)
@@ -228,7 +259,7 @@ def _once_each(found: Sequence[tuple[Path, Report]], folder: str) -> tuple[list[
 
 def _picture(image: Image, folder: Path, name: str, text: str) -> Path:
     """Find a picture's file; it must be there, and inside the folder."""
-    line = next((at for at, one in enumerate(text.splitlines(), 1) if image.path in one), None)
+    line = next((at for at, one in enumerate(text.split("\n"), 1) if image.path in one), None)
     steps = PurePosixPath(image.path.replace("\\", "/"))
     path = folder.joinpath(*steps.parts)
     if steps.is_absolute() or ":" in image.path or ".." in steps.parts or not _inside(path, folder):
@@ -236,7 +267,7 @@ def _picture(image: Image, folder: Path, name: str, text: str) -> Path:
             f"the picture {image.path} is not inside the folder of reports", code="image-outside", name=name, line=line,
             hint="copy it into a folder named after the report",
         )  # fmt: skip
-    if not path.is_file():
+    if not _is_file(path):
         raise ReportError(
             f"there is no picture {image.path}", code="image-missing", name=name, line=line,
             hint=f"put it at {folder.name}/{image.path}, or take it out of the front matter",
@@ -251,14 +282,31 @@ def _inside(path: Path, folder: Path) -> bool:
         return False
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name longer than the file system has any
+        return False
+
+
 def _with_pictures(report: Report, folder: Path, origin: Path | None) -> Report:
     """Copy a report's pictures beside it, into a folder named after it."""
     moved = []
     for image in report.images:
         found = _picture(image, origin or folder, str(report.id), "")
-        target = folder / report.id / found.name
+        body = found.read_bytes()
+        target = _place_for(body, folder / report.id / found.name)
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
-            _write_whole(target, found.read_bytes())
-        moved.append(replace(image, path=f"{report.id}/{found.name}"))
+            _write_whole(target, body)
+        moved.append(replace(image, path=f"{report.id}/{target.name}"))
     return replace(report, images=tuple(moved))
+
+
+def _place_for(body: bytes, wanted: Path) -> Path:
+    """The first of `dam.jpg`, `dam-2.jpg`, ... that is free or is this very picture; no other is written over."""
+    place, number = wanted, 1
+    while place.exists() and place.read_bytes() != body:
+        number += 1
+        place = wanted.with_stem(f"{wanted.stem}-{number}")
+    return place

@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, tzinfo
 from typing import Any, Final
 
 from biweekly.errors import ReportError
@@ -16,7 +16,7 @@ from biweekly.model.issue import Report, ReportId, ReportWarning, SetAside, Stat
 from biweekly.reports.canonical import write
 from biweekly.reports.fields import Fields
 from biweekly.reports.identity import report_id
-from biweekly.reports.tidy import decode, heading_apart, opening
+from biweekly.reports.tidy import UNSEEN, decode, heading_apart, opening
 
 __all__ = ["parse", "part", "read", "standing_warnings", "write"]
 
@@ -55,22 +55,28 @@ def part(text: str, *, name: str) -> Parted:
     return Parted(_FENCES[fence], "\n".join(lines[first + 1 : last]), first + 2, body, last + 2)
 
 
-def parse(text: str, *, name: str) -> Report:
+def parse(text: str, *, name: str, zone: tzinfo = UTC) -> Report:
     """Read a report's file.
 
-    `name` is its path for messages; the file's own name without `.md` is the id unless the front matter gives one. What
-    decides whether and when a report is mailed (status, kind, embargo_until, expires, received) must be understood, or
-    the report is not: a ReportError `bad-front-matter` with the line. Anything else that cannot be understood stays
-    empty, is kept in `extra` and warned about. An `empty-body` has fewer than 20 characters.
+    `name` is its path for messages; the file's own name without `.md` is the id unless the front matter gives one;
+    `zone` is where the hours of times without a zone are meant. What decides whether and when a report is mailed
+    (status, kind, embargo_until, expires, received) must be understood, or the report is not: a ReportError
+    `bad-front-matter` with the line. Anything else that cannot be understood stays empty, is kept in `extra` and warned
+    about. An `empty-body` has fewer than 20 characters.
     """
     parted = part(text, name=name)
     warnings: list[ReportWarning] = []
-    tree = _tree(parted, name, warnings)
-    fields = Fields(tree, parted.head, parted.head_line, name, warnings)
+    return _understand(parted, _tree(parted, name, warnings), name, zone, warnings)
+
+
+def _understand(
+    parted: Parted, tree: Mapping[str, Any], name: str, zone: tzinfo, warnings: list[ReportWarning]
+) -> Report:
+    fields = Fields(tree, parted.head, parted.head_line, name, warnings, zone)
     title, body = fields.words("title") or None, parted.body
     if title is None:
         title, body = heading_apart(body)
-    body = f"{body.strip()}\n"
+    body = f"{UNSEEN.sub('', body).strip()}\n"
     if len(body.strip()) < FEWEST_CHARACTERS:
         raise ReportError(
             "there is no text below the front matter", code="empty-body", name=name, line=parted.body_line,
@@ -98,7 +104,7 @@ def parse(text: str, *, name: str) -> Report:
         published_partial=fields.partial(),
         issue_date=fields.day("issue_date"),
         received=fields.instant("received"),
-        embargo_until=fields.instant("embargo_until", never_early=True),
+        embargo_until=fields.instant("embargo_until"),
         expires=fields.decisive_day("expires"),
         lead=given or opening(body),
         lead_from=fields.lead_from() if given else "first_paragraph",
@@ -118,7 +124,7 @@ def parse(text: str, *, name: str) -> Report:
 
 
 def read(
-    raw: bytes, *, source: str, url: str | None, sections: Sequence[str], today: date
+    raw: bytes, *, source: str, url: str | None, sections: Sequence[str], today: date, zone: tzinfo
 ) -> Sequence[Report | SetAside]:
     """Read one file as a report for import; satisfies `contracts.Reader`.
 
@@ -126,12 +132,14 @@ def read(
     it gets one of date and title.
     """
     text, encoding = decode(raw)
+    warnings: list[ReportWarning] = []
     try:
-        report = parse(text, name=source)
-        named = bool(re.search(r"^id\s*[=:]", part(text, name=source).head, re.MULTILINE))
+        parted = part(text, name=source)
+        tree = _tree(parted, source, warnings)
+        report = _understand(parted, tree, source, zone, warnings)
     except ReportError as error:
         return [SetAside(source, error.code, error.message, error.line, error.hint)]
-    warnings = list(report.warnings)
+    named = bool(tree.get("id"))
     if encoding:
         warnings.append(ReportWarning("encoding_guessed", f"no UTF-8; read as {encoding}"))
     status = report.status
@@ -174,16 +182,27 @@ def _tree(parted: Parted, name: str, warnings: list[ReportWarning]) -> Mapping[s
 
 def _toml(parted: Parted, name: str) -> Mapping[str, Any]:
     try:
-        return tomllib.loads(parted.head)
-    except tomllib.TOMLDecodeError as error:
+        tree = tomllib.loads(parted.head)
+        _measured(tree)
+    except ValueError as error:
         at = re.search(r"line (\d+)", str(error))
         line = parted.head_line + int(at[1]) - 1 if at else parted.body_line - 1
         cause = re.sub(r" \(at .*\)", "", str(error))
     except RecursionError:
         line, cause = parted.head_line, "brackets are nested too deeply"
+    else:
+        return tree
     raise ReportError(
         f"the front matter is not valid TOML: {cause}", code="bad-front-matter", name=name, line=line, hint=_QUOTE_IT
     )
+
+
+def _measured(value: object) -> None:
+    """Refuse whole numbers of more than 64 bits (TOML 1.0, Integer); Python takes them and then cannot print them."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError("a whole number is too large")
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _measured(one)
 
 
 def _yaml(parted: Parted, warnings: list[ReportWarning]) -> Mapping[str, Any]:
@@ -196,6 +215,10 @@ def _yaml(parted: Parted, warnings: list[ReportWarning]) -> Mapping[str, Any]:
             if self.check_event(yaml.AliasEvent):
                 raise yaml.YAMLError("references are not read")
             return super().compose_node(parent, index)
+
+        def construct_scalar(self, node: Any) -> str:
+            # Half a character, which YAML's escapes can write and no file can hold.
+            return re.sub("[\ud800-\udfff]", "", str(super().construct_scalar(node)))
 
     try:
         tree = yaml.load(parted.head, Loader=Words)  # noqa: S506 - BaseLoader makes strings, lists and mappings only

@@ -9,6 +9,8 @@ from typing import Final
 from biweekly.model.issue import ReportWarning
 from biweekly.reports.habits import RUN_IN
 
+# Control characters that are no blanks, and halves of characters: nobody sees them and a terminal may obey them.
+UNSEEN: Final = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _BLANK: Final = re.compile(r"[^\S\n]+")
 _NOTHING: Final = dict.fromkeys([0xAD, 0x200B, 0x2060, 0xFEFF, *range(9), *range(14, 32), *range(0x7F, 0xA0)])
 _BREAKS: Final = re.compile(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
@@ -169,4 +171,5 @@ def opening(body: str) -> str:
 def heading_apart(body: str) -> tuple[str | None, str]:
     """Take a first-level heading off the top of a Markdown text: the heading, and the rest."""
     found = _HEADING.match(body)
-    return (plain(found["title"]), body[found.end() :].lstrip("\n")) if found else (None, body)
+    title = plain(found["title"]) if found else ""
+    return (title, body[found.end() :].lstrip("\n")) if found and title else (None, body)

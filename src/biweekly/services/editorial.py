@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Protocol
 
-from biweekly.compose import Candidate, Composition, compose, free_id, next_number, plan
+from biweekly.compose import Candidate, Composition, compose, free_id, name_of, next_number, plan
 from biweekly.errors import BiweeklyError, IssueError, NothingToDo, Refused
 from biweekly.latest import FIRM, Terms, floor_of, judge
 from biweekly.model.issue import Edition, Issue, IssueId, Picture, Report, ReportId, Section, SetAside
@@ -59,6 +59,11 @@ class Standing(Protocol):
         """Whether it was mailed."""
         ...
 
+    @property
+    def mailed(self) -> datetime | None:
+        """When it was mailed."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Doors:
@@ -66,7 +71,8 @@ class Doors:
 
     `shelf` reads the manuscripts and writes down when a new one was received. `write` keeps what the editor wrote and
     says whether anything changed; `place` finds the line of issue.toml that holds a word. `next_date` is the schedule's
-    first date on or after a day, None where there is no schedule. `pictures` takes in what reports show.
+    first date on or after a day and `cutoff_of` its cut-off for an issue's date, None where there is no schedule.
+    `pictures` takes in what reports show.
     """
 
     sections: tuple[Section, ...]
@@ -81,6 +87,7 @@ class Doors:
     place: Callable[[IssueId, str], str]
     sent: Callable[[], Mapping[ReportId, IssueId]]
     next_date: Callable[[date], date] | None
+    cutoff_of: Callable[[date], datetime] | None
     pictures: Callable[[Sequence[Report]], Pictures]
     render: Callable[[Issue, Mapping[ReportId, Report], Pictures], Edition]
     write_files: Callable[[Edition, Path], Sequence[str]]
@@ -159,7 +166,16 @@ class Newsroom:
             zone=self._doors.zone,
             # What went out in this very issue does not stand in its own way.
             sent={one: by for one, by in self._doors.sent().items() if standing is None or by != standing.id},
+            missed=self._last_cutoff(on),
         )
+
+    def _last_cutoff(self, day: date) -> datetime | None:
+        """The cut-off of the last issue that was mailed before a date; where there is no schedule, its mailing."""
+        before = [one for one in self._doors.listing() if one.mailed is not None and one.day < day]
+        if not before:
+            return None
+        last = max(before, key=lambda one: one.day)
+        return last.mailed if self._doors.cutoff_of is None else self._doors.cutoff_of(last.day)
 
     def _at_hand(self, on: date | None, now: datetime) -> tuple[Issue | None, date, Sequence[Standing]]:
         """The issue that composing is about: the one that stands, if any, and its date."""
@@ -242,7 +258,7 @@ class Newsroom:
 
     def _missing(self, shown: Shown, report: ReportId) -> IssueError:
         """A report that the issue names cannot be read: where what is wrong is known, that place and that cause."""
-        aside = next((one for one in shown.set_aside if one.source.removesuffix(".md").endswith(report)), None)
+        aside = next((one for one in shown.set_aside if name_of(one) == report), None)
         if aside is not None:
             return IssueError(
                 f"the report {report} is set aside: {aside.message}", code=aside.code,
