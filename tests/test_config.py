@@ -17,7 +17,7 @@ from biweekly.model.issue import Form
 
 EXAMPLE: Final = (Path(__file__).parent.parent / "config.example.toml").read_text("utf-8")
 # A commented-out setting starts at the margin and looks like TOML; a sentence does not.
-COMMENTED: Final = re.compile(r"^# (?=\[\[?[a-z]+\]|[a-z_]+ = )", re.MULTILINE)
+COMMENTED: Final = re.compile(r"^# (?=\[\[?[a-z]+\]|[a-z0-9_]+ = )", re.MULTILINE)
 
 SMALL: Final = """\
 [publication]
@@ -78,6 +78,8 @@ def test_the_example_with_all_comments_taken_away_loads_too() -> None:
     loaded = read(COMMENTED.sub("", EXAMPLE))
     assert loaded.relay[0].host == "smtp.review.example"
     assert loaded.database.url == "postgresql://biweekly@localhost/biweekly"
+    assert loaded.dkim is not None
+    assert (loaded.dkim.domain, loaded.dkim.selector) == ("review.example", "bw202611")
 
 
 def test_the_example_shows_every_key_and_no_other() -> None:
@@ -93,7 +95,7 @@ def test_the_example_shows_the_defaults() -> None:
 
 
 def test_the_example_has_a_word_on_every_key() -> None:
-    settings = [line for line in COMMENTED.sub("", EXAMPLE).splitlines() if re.match(r"[a-z_]+ = ", line)]
+    settings = [line for line in COMMENTED.sub("", EXAMPLE).splitlines() if re.match(r"[a-z0-9_]+ = ", line)]
     bare = [line for line in settings if not re.search(r"  # \S", line)]
     assert bare == []
 
@@ -220,6 +222,74 @@ def test_an_unknown_key_is_answered_with_the_nearest_known_one(wrong: str, right
 def test_a_misspelt_key_that_is_needed_is_called_misspelt_and_not_missing() -> None:
     error = refusal(SMALL.replace("from =", "form ="))
     assert (error.code, error.key, error.hint) == ("unknown-key", "publication.form", "did you mean from?")
+
+
+# --- who signs ---------------------------------------------------------------------------------------------------
+
+DKIM: Final = '[dkim]\nselector = "s1"\nkey_file = "key.pem"\n'
+
+
+def test_without_the_table_nobody_signs() -> None:
+    assert read(SMALL).dkim is None
+
+
+@pytest.mark.parametrize(
+    ("sender", "domain", "meant"),
+    [
+        ("editors@review.example", "review.example", "review.example"),
+        ("The Review <editors@REVIEW.example>", "Review.Example.", "review.example"),
+        ("editors@mail.review.example", "review.example", "review.example"),
+        ("editors@обзор.example", "обзор.example", "xn--90amtck.example"),
+        ("editors@xn--90amtck.example", "Обзор.example", "xn--90amtck.example"),
+    ],
+)
+def test_the_domain_of_the_sender_or_one_above_it_signs(sender: str, domain: str, meant: str) -> None:
+    text = SMALL.replace("editors@review.example", sender) + DKIM + f'domain = "{domain}"\n'
+    dkim = read(text).dkim
+    assert dkim is not None
+    assert dkim.domain == meant
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        "mail.review.example",
+        "other.example",
+        "view.example",
+        "example",
+        "",
+        "review..example",
+        "a b.example",
+        "-.example",
+    ],
+)
+def test_no_other_domain_signs(domain: str) -> None:
+    error = refusal(SMALL + DKIM + f'domain = "{domain}"\n')
+    assert error.code == "bad-value"
+    assert (error.key, error.place) in {("dkim", "config.toml:8"), ("dkim.domain", "config.toml:11")}
+
+
+def test_a_sender_that_is_no_address_has_no_signature() -> None:
+    text = SMALL.replace("editors@review.example", "the editors") + DKIM + 'domain = "review.example"\n'
+    assert "none" in refusal(text).message
+
+
+@pytest.mark.parametrize("selector", ["", "a b", "-a", "a.", "a..b", "ключ", "a" * 64, "a_b", " a"])
+def test_a_selector_is_a_name(selector: str) -> None:
+    text = SMALL + f'[dkim]\ndomain = "review.example"\nkey_file = "k"\nselector = "{selector}"\n'
+    assert (refusal(text).code, refusal(text).key) == ("bad-value", "dkim.selector")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ('ed25519_selector = "s2"\n', "go together"),
+        ('ed25519_key_file = "k2"\n', "go together"),
+        ('ed25519_selector = "S1"\ned25519_key_file = "k2"\n', "of its own"),
+    ],
+)
+def test_a_second_signature_needs_a_key_and_a_selector_of_its_own(more: str, words: str) -> None:
+    assert words in refusal(SMALL + DKIM + 'domain = "review.example"\n' + more).message
 
 
 # --- variables ---------------------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ def documented_keys(page: str) -> Iterator[tuple[str, str]]:
     table = ""
     for line in page.splitlines():
         heading = re.match(r"#+ `\[+([a-z._]+)\]+`", line)
-        row = re.match(r"\| `([a-z_]+)` \|", line)
+        row = re.match(r"\| `([a-z0-9_]+)` \|", line)
         if heading:
             table = heading[1]
         elif row:

@@ -13,19 +13,27 @@ from datetime import date, time, timedelta
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from biweekly import variables
 from biweekly.errors import ConfigError
+from biweekly.model.domain import ascii_domain, is_within
 from biweekly.model.issue import Form, Section
 
-ENV_PREFIX = "BIWEEKLY_"
-_NOT_SETTINGS = frozenset({"BIWEEKLY_TEST_PG", "BIWEEKLY_DIR"})
 _UNITS = {
     "s": 1, "sec": 1, "second": 1, "seconds": 1, "min": 60, "minute": 60, "minutes": 60, "h": 3600, "hour": 3600,
     "hours": 3600, "d": 86400, "day": 86400, "days": 86400, "week": 604800, "weeks": 604800,
 }  # fmt: skip
 _LONGEST_S = 366 * 86400
-_DEEPEST = 8
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -92,6 +100,11 @@ class PublicationConfig(_Part):
         if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value):
             raise ValueError('the address under which readers reach the pages, such as "https://news.example.org"')
         return value.rstrip("/")
+
+    @property
+    def sender_domain(self) -> str:
+        """The domain of `from`, in ASCII and lower case; empty where `from` is no address."""
+        return ascii_domain(self.sender.rstrip("> \t").rpartition("@")[2]) if "@" in self.sender else ""
 
     def ordered_sections(self) -> tuple[Section, ...]:
         """Return the sections as the rest of the program knows them."""
@@ -180,6 +193,39 @@ class RelayConfig(_Part):
         return self
 
 
+class DkimConfig(_Part):
+    """Who signs the letters (RFC 6376). Without the table they leave unsigned, and signing is the relay's affair."""
+
+    domain: str
+    selector: str
+    key_file: str = Field(min_length=1)
+    ed25519_selector: str | None = None
+    ed25519_key_file: str | None = Field(default=None, min_length=1)
+
+    @field_validator("domain")
+    @classmethod
+    def _a_domain(cls, value: str) -> str:
+        made = ascii_domain(value)
+        if "." not in made:
+            raise ValueError('the domain that signs, such as "review.example"')
+        return made
+
+    @field_validator("selector", "ed25519_selector")
+    @classmethod
+    def _a_selector(cls, value: str | None) -> str | None:
+        if value is not None and (not value or ascii_domain(value) != value.lower()):
+            raise ValueError('a selector is letters, digits and hyphens, such as "bw202611"')
+        return value
+
+    @model_validator(mode="after")
+    def _a_key_for_each_selector(self) -> Self:
+        if (self.ed25519_selector is None) != (self.ed25519_key_file is None):
+            raise ValueError("ed25519_selector and ed25519_key_file go together")
+        if self.ed25519_selector is not None and self.ed25519_selector.lower() == self.selector.lower():
+            raise ValueError("each key needs a selector of its own")
+        return self
+
+
 class DeliveryConfig(_Part):
     """How letters are claimed and retried."""
 
@@ -222,10 +268,24 @@ class Config(_Part):
     schedule: ScheduleConfig | None = None
     workflow: WorkflowConfig = WorkflowConfig()
     relay: tuple[RelayConfig, ...] = Field(default=(), max_length=1)
+    dkim: DkimConfig | None = None
     delivery: DeliveryConfig = DeliveryConfig()
     bounces: BouncesConfig = BouncesConfig()
     database: DatabaseConfig = DatabaseConfig()
     web: WebConfig = WebConfig()
+
+    @field_validator("dkim")
+    @classmethod
+    def _signed_for_the_sender(cls, value: DkimConfig | None, info: ValidationInfo) -> DkimConfig | None:
+        publication = info.data.get("publication")
+        if value is not None and isinstance(publication, PublicationConfig):
+            sender = publication.sender_domain
+            if not is_within(sender, value.domain):
+                raise ValueError(
+                    f"{value.domain} is neither the domain of publication.from ({sender or 'none'}) nor above it, and a"
+                    " signature of another domain counts for nothing"
+                )
+        return value
 
 
 def is_loopback(host: str) -> bool:
@@ -252,62 +312,11 @@ def parse_config(text: str, *, environ: Mapping[str, str], place: str = "config.
             f"not valid TOML: {error}", code="config-syntax", place=f"{place}:{line[1]}" if line else place,
             hint="texts and durations stand in quotes, lists in [brackets], a table's name alone on its line",
         ) from error  # fmt: skip
-    laid = _overlay(tree, environ)
+    laid = variables.lay_over(tree, environ)
     try:
         return Config.model_validate(tree, by_alias=True, by_name=False)
     except ValidationError as error:
         raise _explain(error, text, place, laid) from error
-
-
-def _overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> dict[tuple[str, ...], str]:
-    """Lay `BIWEEKLY_SECTION__KEY` variables over the file and say which variable set which key."""
-    laid = {}
-    for name, raw in sorted(environ.items()):
-        if not name.startswith(ENV_PREFIX) or "__" not in name or name in _NOT_SETTINGS:
-            continue
-        path = tuple(name.removeprefix(ENV_PREFIX).lower().split("__"))
-        if any("\ud800" <= character <= "\udfff" for character in raw):
-            raise ConfigError(
-                "the variable is not text in UTF-8", code="bad-value", key=".".join(path), place=name,
-                hint="set it again in a UTF-8 locale",
-            )  # fmt: skip
-        if len(path) > _DEEPEST or not _lay(tree, path, _value_of(raw)):
-            raise ConfigError(
-                f"the variable {name} names no key", code="unknown-key", key=".".join(path), place=name,
-                hint="write it like BIWEEKLY_WEB__PORT or BIWEEKLY_RELAY__0__HOST",
-            )  # fmt: skip
-        laid[path] = name
-    return laid
-
-
-def _lay(spot: Any, path: tuple[str, ...], value: Any) -> bool:
-    """Set the value at a path, making tables and one-longer lists on the way; False where the path leads nowhere."""
-    step, rest = path[0], path[1:]
-    below: Any = [] if rest and rest[0].isdecimal() else {}
-    if isinstance(spot, dict):
-        if not rest:
-            spot[step] = value
-            return True
-        return _lay(spot.setdefault(step, below), rest, value)
-    if not isinstance(spot, list) or not re.fullmatch("[0-9]{1,3}", step) or int(step) > len(spot):
-        return False
-    if int(step) == len(spot):
-        spot.append(below if rest else value)
-    elif not rest:
-        spot[int(step)] = value
-    return not rest or _lay(spot[int(step)], rest, value)
-
-
-def _value_of(raw: str) -> Any:
-    """A variable's text; lists, tables and quoted strings are read as TOML, the rest as the key demands."""
-    if raw.lstrip()[:1] in {"[", "{", '"', "'"}:
-        try:
-            read = tomllib.loads(f"v = {raw}")
-        except (ValueError, RecursionError):
-            return raw
-        if list(read) == ["v"]:
-            return read["v"]
-    return raw
 
 
 def _explain(error: ValidationError, text: str, place: str, laid: Mapping[tuple[str, ...], str]) -> ConfigError:

@@ -12,10 +12,11 @@ from typing import Annotated
 import typer
 
 from biweekly.cli import speak
-from biweekly.config import ENV_PREFIX, Config, RelayConfig, is_loopback
+from biweekly.config import Config, RelayConfig, is_loopback
 from biweekly.errors import BiweeklyError, UsageError
 from biweekly.model.issue import Finding, Level, Result
 from biweekly.publication import Publication
+from biweekly.variables import ENV_PREFIX
 
 app = typer.Typer(add_completion=False)
 
