@@ -27,6 +27,7 @@ COMMANDS: Final[Sequence[tuple[str, str, str, str]]] = (
     ("subscribers", "subscribers", "Subscribers", "Import, list, suppress and erase subscribers"),
     ("calendar", "calendar", "Running it", "The dates of coming issues"),
     ("serve", "serve", "Running it", "Run the public pages, the scheduler and the sender"),
+    ("dkim", "dkim", "Running it", "Make the keys that sign letters"),
     ("db", "db", "Running it", "Bring the database up to date"),
 )
 
