@@ -48,5 +48,6 @@ def test_an_id_is_the_date_and_the_words() -> None:
 def test_a_slug_is_safe_in_every_file_system(text: str) -> None:
     made = slug(text)
     assert len(made) <= 60
+    assert len(made.encode()) <= 180
     assert not set(made) & set('/\\:*?"<>|. \n\x00')
     assert slug(made) == made

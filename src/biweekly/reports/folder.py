@@ -88,7 +88,7 @@ def _file(folder: Path, report: Report, raw: bytes, *, now: datetime, origin: Pa
     report = _with_pictures(report, folder, origin)
     source = replace(report.source, raw_sha256=digest, filed_sha256=None)
     known = standing.report.received if standing and standing.report else None
-    report = replace(report, received=known or report.received or now, source=source)
+    report = replace(report, received=known or report.received or now.replace(microsecond=0), source=source)
     text = _sealed(report)
     if standing is None or (standing.unchanged and standing.text != text):
         _write_whole(path, text.encode())

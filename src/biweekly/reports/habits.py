@@ -77,18 +77,18 @@ RUN_IN_HEADS: Final[dict[str, str]] = {
 }  # fmt: skip
 RUN_IN: Final = re.compile(rf"({'|'.join(RUN_IN_HEADS)})(?:(\s*:)\s*|\s*$)")
 
-# From such a line on, the page has nothing more of a text. Whole lines: "newsletter" also stands in prose.
+# From such a line on, the page has nothing more of a text. Whole lines, and short ones: a paragraph may begin the same.
 PAGE_ENDS: Final = re.compile(
-    r"visit also|newsletter|back to top|(?:related|latest) (?:items|articles|posts|stories)\b.*|"
-    r"more in this category:.*|latest from .*|all rights reserved.*|privacy policy|terms of use|"
+    r"visit also|newsletter|back to top|(?:related|latest) (?:items|articles|posts|stories)\b.{0,40}|"
+    r"more in this category:.*|latest from .{1,60}|all rights reserved.{0,60}|privacy policy|terms of use|"
     r"(?:sign up|subscribe) (?:for|to) .*(?:news|newsletter|updates|articles|events|mailing list)\b.*|"
-    r"(?:©|\(c\)|copyright)\b.*\d{4}.*",
+    r"©.{0,80}\d{4}.{0,80}|\(c\)\s?\d{4}.{0,80}|copyright\b[^.!?]{0,60}\d{4}.{0,60}",
     re.IGNORECASE,
 )
 # After such a line an item's text is over, but on a page of several the next item may follow.
 ITEM_ENDS: Final = re.compile(
-    r"read \d[\d,.]* times?|hits: \d+|tagged under.*|last modified (?:on|:).*|share (?:this|on)\b.*|social sharing|"
-    r"be the first to comment!?|(?:leave|add|post) (?:a )?(?:comment|reply)|comments? \(\d+\)|"
+    r"read \d[\d,.]* times?|hits: \d+|tagged under.*|last modified (?:on|:).*|share (?:this|on)\b.{0,40}|"
+    r"social sharing|be the first to comment!?|(?:leave|add|post) (?:a )?(?:comment|reply)|comments? \(\d+\)|"
     r"login to post comments",
     re.IGNORECASE,
 )

@@ -9,6 +9,8 @@ from typing import Final
 from biweekly.model.issue import Report, ReportId
 
 _LONGEST_SLUG: Final = 60
+# A file's name has 255 bytes at most, and some letters take four; a date stands before a slug, an ending behind it.
+_MOST_BYTES: Final = 180
 # Names that a file must not have on some system that an editor may use.
 _DEVICES: Final = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
 _LATIN: Final = str.maketrans(
@@ -40,9 +42,10 @@ def slug(text: str, *, longest: int = _LONGEST_SLUG) -> str:
     words = re.findall(r"[^\W_]+", re.sub(r"[’'`ʻʼ]", "", letters))
     kept: list[str] = []
     for word in words:
-        if kept and len("-".join([*kept, word])) > longest:
+        joined = "-".join([*kept, word])
+        if kept and (len(joined) > longest or len(joined.encode()) > _MOST_BYTES):
             break
-        kept.append(word[:longest])
+        kept.append(word[:longest].encode()[:_MOST_BYTES].decode(errors="ignore"))
     return "-".join(kept)
 
 
