@@ -175,6 +175,8 @@ class RelayConfig(_Part):
     tls: Literal["implicit", "starttls", "none"]
     user: str | None = None
     password_file: str | None = None
+    token_file: str | None = None
+    token_command: tuple[str, ...] | None = Field(default=None, min_length=1)
     ca_file: str | None = None
     connections: int = Field(default=4, ge=1, le=200)
     rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
@@ -188,8 +190,9 @@ class RelayConfig(_Part):
     def _no_secret_in_the_clear(self) -> Self:
         if self.tls == "none" and not self.on_loopback:
             raise ValueError('tls = "none" is for a relay on this machine only; write "implicit" or "starttls"')
-        if (self.user is None) != (self.password_file is None):
-            raise ValueError("user and password_file go together")
+        secrets = [one for one in (self.password_file, self.token_file, self.token_command) if one is not None]
+        if len(secrets) != (0 if self.user is None else 1):
+            raise ValueError("user goes with one of password_file, token_file and token_command")
         return self
 
 

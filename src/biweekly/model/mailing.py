@@ -85,7 +85,8 @@ class Place:
 class Letter:
     """A variant addressed to one reader, ready for the wire.
 
-    `content` are the finished bytes: CRLF line ends, no line over 998 octets, no leading dot, 7-bit.
+    `content` are the finished bytes: CRLF line ends, no line over 998 octets. `clean` says of them, checked before,
+    that they are 7-bit, that no line begins with a dot and that the last line ends: then nothing need be looked for.
     """
 
     spot: Spot
@@ -93,6 +94,7 @@ class Letter:
     rcpt_to: str
     content: tuple[bytes, ...]
     needs_smtputf8: bool = False
+    clean: bool = False
 
     @property
     def size_bytes(self) -> int:
