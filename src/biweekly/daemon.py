@@ -6,6 +6,7 @@ input, which `leash` turns into a SIGTERM.
 """
 
 import contextlib
+import errno
 import os
 import selectors
 import signal
@@ -94,10 +95,7 @@ def listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except (OSError, UnicodeError) as error:
-        raise ConfigError(
-            f"{host} is no address of this machine: {error}", code="host-unknown", key="web.host",
-            hint='write host = "127.0.0.1" under [web]',
-        ) from error  # fmt: skip
+        raise _no_address(host, error) from error
     opened = socket.socket(family, kind, protocol)
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -105,11 +103,20 @@ def listen(host: str, port: int) -> socket.socket:
         opened.listen(256)
     except OSError as error:
         opened.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise _no_address(host, error) from error
         raise ConfigError(
             f"nothing can be answered on {host}:{port}: {error.strerror}", code="port-taken", key="web.port",
             hint="biweekly serve --port 0",
         ) from error  # fmt: skip
     return opened
+
+
+def _no_address(host: str, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"{host} is no address of this machine: {error}", code="host-unknown", key="web.host",
+        hint='write host = "127.0.0.1" under [web]',
+    )  # fmt: skip
 
 
 def address_of(opened: socket.socket) -> str:

@@ -1,8 +1,11 @@
+import re
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 
 from biweekly.model.issue import Author, Correction, Image, Report, Source
+from biweekly.reports.fields import KNOWN, OTHER_NAMES
 from biweekly.reports.frontmatter import parse
 
 BODY = "The ferry has not come since the ice, and nobody has asked after it.\n"
@@ -10,6 +13,13 @@ BODY = "The ferry has not come since the ice, and nobody has asked after it.\n"
 
 def read(*settings: str) -> Report:
     return parse("\n".join(["+++", 'title = "One"', *settings, "+++", "", BODY]), name="one.md")
+
+
+def test_every_setting_has_its_row_in_the_documentation() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reports.md").read_text("utf-8")
+    chapter = page.partition("\n## Settings\n")[2].partition("\n## ")[0]
+    assert sorted(re.findall(r"^\| `(\w+)` \|", chapter, re.MULTILINE)) == sorted(KNOWN)
+    assert [one for one in OTHER_NAMES if f"`{one}`" not in chapter] == []
 
 
 def said(report: Report) -> list[tuple[str, int | None]]:

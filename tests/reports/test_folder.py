@@ -305,6 +305,14 @@ def test_pictures_are_copied_beside_the_report(folder: Path, tmp_path: Path) -> 
     assert filed(folder, report, origin=tmp_path / "inbox") == path
 
 
+def test_a_text_shows_its_pictures_where_they_are_now(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "dam.jpg").write_bytes(b"dam")
+    body = "![A dam]({0})\n\n![](<{0}>) and ![]({0} 'A') are not ![](dam.jpgs) or [dam.jpg](dam.jpg), at all.\n"
+    report = replace(REPORT, body=body.format("dam.jpg"), images=(Image("dam.jpg"),))
+    path = filed(folder, report, origin=tmp_path)
+    assert parse(path.read_text("utf-8"), name=path.name).body == body.format(f"{REPORT.id}/dam.jpg")
+
+
 def test_two_pictures_of_one_name_stay_two(folder: Path, tmp_path: Path) -> None:
     for where in ("a", "b"):
         (tmp_path / where).mkdir()

@@ -16,7 +16,7 @@ from biweekly.reports.habits import NOBODY
 from biweekly.reports.tidy import UNSEEN
 
 # What other programs call the same thing.
-_OTHER_NAMES: Final = {
+OTHER_NAMES: Final = {
     "author": "authors", "date": "published", "category": "section", "categories": "section", "summary": "lead",
     "description": "lead", "teaser": "lead", "image": "images", "lang": "language", "keywords": "tags",
     "embargo": "embargo_until",
@@ -52,7 +52,7 @@ class Fields:
         self._said_as: dict[str, str] = {}
         self._extra: dict[str, object] = {}
         for key, value in tree.items():
-            canonical = _OTHER_NAMES.get(key, key)
+            canonical = OTHER_NAMES.get(key, key)
             # A canonical name wins over another program's.
             if canonical != key and (canonical in tree or canonical in self._tree):
                 canonical = key

@@ -290,8 +290,8 @@ def _is_file(path: Path) -> bool:
 
 
 def _with_pictures(report: Report, folder: Path, origin: Path | None) -> Report:
-    """Copy a report's pictures beside it, into a folder named after it."""
-    moved = []
+    """Copy a report's pictures beside it, into a folder named after it; its text shows them there."""
+    moved, text = [], report.body
     for image in report.images:
         found = _picture(image, origin or folder, str(report.id), "")
         body = found.read_bytes()
@@ -299,8 +299,11 @@ def _with_pictures(report: Report, folder: Path, origin: Path | None) -> Report:
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             _write_whole(target, body)
-        moved.append(replace(image, path=f"{report.id}/{target.name}"))
-    return replace(report, images=tuple(moved))
+        path = f"{report.id}/{target.name}"
+        moved.append(replace(image, path=path))
+        shown = re.compile(rf"(!\[[^\]]*\]\(<?){re.escape(image.path)}(?=[\s>)])")
+        text = shown.sub(lambda found, path=path: f"{found[1]}{path}", text)  # type: ignore[misc]
+    return replace(report, images=tuple(moved), body=text)
 
 
 def _place_for(body: bytes, wanted: Path) -> Path:

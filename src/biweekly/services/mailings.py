@@ -301,9 +301,8 @@ class Mailings:
         if regular is None or regular.state is MailingState.MISSED:
             # Nobody was planned for a missed one: a person may still send the issue, and then that one is gone.
             return
-        going_on = regular.state in _CAN_GO_ON
-        hint = f"biweekly resume {issue}" if going_on else f"biweekly report {issue}"
+        word = "resume" if regular.state in _CAN_GO_ON else "unschedule" if regular.state in _NOT_BEGUN else "report"
         raise Refused(
             f"the mailing of this issue is {regular.state.replace('_', ' ')}; an issue is mailed once",
-            code="already-mailed", place=issue, hint=hint,
+            code="already-mailed", place=issue, hint=f"biweekly {word} {issue}",
         )  # fmt: skip
