@@ -180,6 +180,9 @@ class RelayConfig(_Part):
     ca_file: str | None = None
     connections: int = Field(default=4, ge=1, le=200)
     rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    warm_up_from: date | None = None
+    warm_up_letters: int = Field(default=1_000, ge=1)
 
     @property
     def on_loopback(self) -> bool:
@@ -235,6 +238,10 @@ class DeliveryConfig(_Part):
     batch: int = Field(default=100, ge=1, le=200)
     retry: tuple[Duration, ...] = tuple(timedelta(minutes=m) for m in (5, 10, 20, 40, 67))
     give_up_after: Duration = timedelta(hours=48)
+    per_lane: Mapping[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
+    seeds: tuple[str, ...] = ()
+    canary: float = Field(default=0.0, ge=0, le=0.5)
+    canary_wait: Duration = timedelta(minutes=10)
 
     @field_validator("retry")
     @classmethod
@@ -270,7 +277,7 @@ class Config(_Part):
     publication: PublicationConfig
     schedule: ScheduleConfig | None = None
     workflow: WorkflowConfig = WorkflowConfig()
-    relay: tuple[RelayConfig, ...] = Field(default=(), max_length=1)
+    relay: tuple[RelayConfig, ...] = ()
     dkim: DkimConfig | None = None
     delivery: DeliveryConfig = DeliveryConfig()
     bounces: BouncesConfig = BouncesConfig()
@@ -341,8 +348,6 @@ def _explain(error: ValidationError, text: str, place: str, laid: Mapping[tuple[
                 f"{key} is needed and not set", code="missing-key", key=key, place=place,
                 hint="config.example.toml shows every key with a comment",
             )  # fmt: skip
-        case "too_long" if path == ["relay"]:
-            cause = "only one relay is known to this release"
         case _:
             cause = first["msg"].removeprefix("Value error, ")
     return ConfigError(

@@ -1,12 +1,12 @@
 """Pure. What a plug-in promises, one Protocol each. A leaf satisfies it without importing anything."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, tzinfo
 from typing import Protocol
 
 from biweekly.errors import RelayUnavailable, TransportError
 from biweekly.model.issue import Report, SetAside
-from biweekly.model.mailing import Letter, MailingId, MailingState, Place, Reply, Settled, Spot
+from biweekly.model.mailing import Lane, Letter, MailingId, MailingState, Place, Reply, Settled, Spot
 
 
 class Reader(Protocol):
@@ -100,12 +100,16 @@ class TurnTaken(Protocol):
     def state(self) -> MailingState: ...  # noqa: D102
     @property
     def next_due(self) -> datetime | None: ...  # noqa: D102
+    @property
+    def unclaimed(self) -> bool: ...  # noqa: D102
 
 
 class OpenLedger(Protocol):
     """The ledger, as a sender uses it (`store.ledger.Ledger`)."""
 
-    def turn(self, settled: Sequence[Settled], *, wanted: int, now: datetime) -> TurnTaken: ...  # noqa: D102
+    def turn(  # noqa: D102
+        self, settled: Sequence[Settled], *, wanted: int, now: datetime, allowed: Mapping[Lane, int] | None = None
+    ) -> TurnTaken: ...
     def release(self, settled: Sequence[Settled], unhanded: Sequence[Place], *, now: datetime) -> None: ...  # noqa: D102
     def renew(self, *, now: datetime) -> None: ...  # noqa: D102
 

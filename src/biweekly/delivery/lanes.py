@@ -163,6 +163,14 @@ class Board:
         waits = [lane.throttle.wait(now) for lane in self._rota if lane.due and lane.pace.rate is not None]
         return min((wait for wait in waits if wait is not None), default=None)
 
+    def has_due(self, today: datetime) -> bool:
+        """Whether anything waits here that does not rest."""
+        return any(lane.due and not lane.pace.resting(today) for lane in self._rota)
+
+    def rests(self) -> list[datetime | None]:
+        """Return until when each lane rests."""
+        return [lane.pace.rest_until for lane in self._rota]
+
     def clear(self) -> Iterator[Place]:
         """Give everything back that was claimed and not picked."""
         for lane in self._rota:

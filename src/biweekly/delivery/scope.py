@@ -22,6 +22,8 @@ _POLICY_WORDS: Final = re.compile(
     re.IGNORECASE,
 )
 
+_RATE_WORDS: Final = re.compile(r"rate.?limit|too (?:many|fast|quickly)|throttl|slow down|TSS0\d", re.IGNORECASE)
+
 # By subject and detail, the class left out; a subject alone is the rule for all of its details not named.
 _BY_STATUS: Final[Mapping[str, Scope]] = {
     "1": Scope.READER,
@@ -78,6 +80,18 @@ def counts_for_breaker(reply: Reply) -> bool:
             return kind == 5  # noqa: PLR2004 - the class of lasting refusals
         case _:
             return False
+
+
+def asks_for_patience(reply: Reply) -> bool:
+    """Whether the answer says that letters come too fast: 4.7.y but for greylisting, or so in words.
+
+    A 421 alone says that this connection is over, as after a number of letters, and nothing about the rate.
+    """
+    if reply.code // 100 != 4:  # noqa: PLR2004 - the class of deferrals
+        return False
+    if reply.enhanced is not None and reply.enhanced.startswith("4.7."):
+        return reply.enhanced != "4.7.1" or reply.code == CLOSING
+    return bool(_RATE_WORDS.search(reply.text))
 
 
 def is_strike(reply: Reply) -> bool:

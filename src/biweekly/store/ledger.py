@@ -220,9 +220,7 @@ class Ledger:
                 self._rota.rotate(-1)
         return places
 
-    def _claim_waiting(
-        self, connection: Connection, wanted: int, now: datetime, closed: Sequence[Lane]
-    ) -> list[Place]:
+    def _claim_waiting(self, connection: Connection, wanted: int, now: datetime, closed: Sequence[Lane]) -> list[Place]:
         shut = f" AND w.lane NOT IN ({', '.join(str(int(one)) for one in closed)})" if closed else ""
         rows = _all(
             connection,
