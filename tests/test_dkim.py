@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_private_key
-from dkim.canonicalization import Relaxed
+from dkim.canonicalization import Relaxed, Simple
 from dns.rdtypes.ANY.TXT import TXT
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -30,6 +30,7 @@ from biweekly.dkim import (
     Field,
     PrivateKey,
     SigningKey,
+    body_digest,
     dns_record,
     fields_in,
     record_name,
@@ -82,7 +83,7 @@ def signer(*keys: SigningKey) -> DkimSigner:
 
 def sign(head: bytes = HEAD, own: bytes = OWN, body: bytes = BODY, by: DkimSigner | None = None) -> bytes:
     seal = (by or signer()).over(fields_in(head))
-    return seal.sign(fields_in(own), hashlib.sha256(body).digest(), at=AT)
+    return seal.sign(fields_in(own), body_digest(body), at=AT)
 
 
 def letter(head: bytes = HEAD, own: bytes = OWN, body: bytes = BODY, by: DkimSigner | None = None) -> bytes:
@@ -152,7 +153,7 @@ def test_any_letter_is_signed_well(
         b"Sender:", sender, b"\r\nX-Other:", other, b"\r\nContent-Type:", kind, b"\r\n",
     ))  # fmt: skip
     own = quoted.fold("To", f"{quoted.encode_phrase(name)} <nino@example.org>")
-    body = quoted.encode_text("." + text.rstrip("\r\n") + "\n")
+    body = quoted.encode_text(text)
     assert verdicts(letter(head, own, body)) == [True, True]
 
 
@@ -166,7 +167,7 @@ def test_it_does_not_matter_which_fields_are_a_readers_own(names: list[str], dat
 
 def test_letters_with_other_fields_and_times_share_a_seal() -> None:
     seal = signer().over(fields_in(HEAD))
-    digest = hashlib.sha256(BODY).digest()
+    digest = body_digest(BODY)
     for own in (OWN, b"To: x@example.org\r\n", b"Cc: x@example.org\r\n" + OWN, OWN):
         for at in (AT, AT + timedelta(days=9)):
             field = seal.sign(fields_in(own), digest, at=at)
@@ -322,6 +323,20 @@ def test_the_canonical_form_is_dkimpys(name: str, pieces: list[bytes]) -> None:
     value = b"".join(pieces)
     ((their_name, their_value),) = Relaxed.canonicalize_headers([(name.encode(), value)])
     assert relaxed(name, value) + b"\r\n" == their_name + b":" + their_value
+
+
+@given(st.text(), st.sampled_from(["", "\n", "\r\n\n", "=", " ", "\t\n\n"]), st.text(max_size=9))
+@example("", "", "")
+@example("a", "\n\n\n", "")
+def test_the_digest_of_a_body_is_that_of_its_canonical_form(text: str, end: str, word: str) -> None:
+    for body in (
+        quoted.encode_text(text + end),
+        quoted.encode_text(text) + quoted.SOFT_BREAK + quoted.encode_text(word) + quoted.SOFT_BREAK,
+        quoted.encode_text(text) + quoted.SOFT_BREAK + quoted.encode_text(word) + quoted.SOFT_BREAK + b"\r\n",
+    ):
+        for form in (Relaxed, Simple):
+            if form is Relaxed or body.strip(b"\r\n"):  # RFC 6376 section 3.4.3: simple makes one line end of nothing
+                assert body_digest(body) == hashlib.sha256(form.canonicalize_body(body)).digest()
 
 
 # RFC 8463 appendix A, with the message of RFC 6376 appendix A.

@@ -26,7 +26,7 @@ from pydantic import (
 
 from biweekly import variables
 from biweekly.errors import ConfigError
-from biweekly.model.domain import ascii_domain, is_within
+from biweekly.model.domain import ascii_domain, domain_of, is_within
 from biweekly.model.issue import Form, Section
 
 _UNITS = {
@@ -104,7 +104,7 @@ class PublicationConfig(_Part):
     @property
     def sender_domain(self) -> str:
         """The domain of `from`, in ASCII and lower case; empty where `from` is no address."""
-        return ascii_domain(self.sender.rstrip("> \t").rpartition("@")[2]) if "@" in self.sender else ""
+        return domain_of(self.sender)
 
     def ordered_sections(self) -> tuple[Section, ...]:
         """Return the sections as the rest of the program knows them."""

@@ -2,7 +2,7 @@
 
 A signer is made once for a mailing. What stands in every letter of a variant is put into canonical form and hashed
 once; for a letter only its own header fields, the body's hash and the signatures remain. Both forms are relaxed; the
-body is written so that it is its own canonical form (`quoted.py`), and its hash is made elsewhere.
+body is written so that nearly nothing is left to do for its canonical form (`quoted.py`).
 """
 
 import base64
@@ -97,7 +97,7 @@ class DkimSigner:
     def over(self, constant: Sequence[Field]) -> "Seal":
         """Prepare the header fields that stand in every letter of a variant; the rest is given letter by letter.
 
-        Raises RenderError `letter-unfit` where a field stands twice that may stand once.
+        A signed field that stands twice is refused when the first letter is signed.
         """
         return Seal(self, constant)
 
@@ -125,10 +125,9 @@ class Seal:
         """Return the DKIM-Signature fields of a letter, one for each key, to stand before its other fields.
 
         `own` are the fields that `over` was not given; their place among the others does not matter, because none of
-        those signed stands twice. `body_sha256` is the digest of the whole body: CRLF line ends, one of them at the
-        end, no blank before a line end and no two together. `at` becomes `t=`. Lines are at most 78 columns, but for a
-        domain or a selector that is longer by itself. Raises RenderError `letter-unfit` as `over` does, and where
-        there is no From.
+        those signed stands twice. `body_sha256` is what `body_digest` gives. `at` becomes `t=`. Lines are at most 78
+        columns, but for a domain or a selector that is longer by itself. Raises RenderError `letter-unfit` where a
+        signed field stands twice, or where there is no From.
         """
         if len(body_sha256) != _DIGEST:
             raise ValueError("a SHA-256 digest has 32 octets")
@@ -169,6 +168,21 @@ class Seal:
         written = f"{_fold(words)}\r\n bh=".encode()
         name, _, value = written.partition(b":")
         return _Draft(key, written, relaxed(name.decode(), value))
+
+
+def body_digest(body: bytes) -> bytes:
+    """Return the SHA-256 digest of a body's canonical form (RFC 6376 section 3.4.4).
+
+    The body is as `quoted.py` writes it: CRLF line ends, no blank before a line end and no two together. What is left
+    of the canonical form is its end: empty lines there do not count, and a last line without a line end gets one.
+    """
+    end = len(body)
+    while body.endswith(b"\r\n", 0, end):
+        end -= 2
+    hashed = hashlib.sha256(memoryview(body)[:end])
+    if end:
+        hashed.update(b"\r\n")
+    return hashed.digest()
 
 
 def fields_in(block: bytes) -> tuple[Field, ...]:

@@ -16,8 +16,11 @@ from biweekly.services.editorial import Doors, Newsroom, Pictures, Shelf
 _FORTNIGHT = timedelta(weeks=2)
 
 
-def open_newsroom(publication: Publication) -> Newsroom:
-    """Build the editorial service of a publication. Nothing heavy is imported before something is rendered."""
+def open_newsroom(publication: Publication, *, cutoff: datetime | None = None) -> Newsroom:
+    """Build the editorial service of a publication. Nothing heavy is imported before something is rendered.
+
+    With `cutoff`, what nobody has looked at yet and was written by then counts as received then.
+    """
     from biweekly.reports import content_hash
 
     schedule = publication.config.schedule
@@ -26,7 +29,7 @@ def open_newsroom(publication: Publication) -> Newsroom:
             sections=publication.config.publication.ordered_sections(),
             zone=_zone(publication),
             period=timedelta(weeks=schedule.every_weeks) if schedule is not None else _FORTNIGHT,
-            shelf=partial(_shelf, publication),
+            shelf=partial(_shelf, publication, cutoff),
             content_hash=content_hash,
             listing=partial(folder.listing, publication.issues),
             read=partial(folder.read, publication.issues),
@@ -56,11 +59,11 @@ def _cutoff_of(schedule: ScheduleConfig, day: date) -> datetime:
     return cutoff_for(day, schedule)
 
 
-def _shelf(publication: Publication, now: datetime) -> Shelf:
+def _shelf(publication: Publication, cutoff: datetime | None, now: datetime) -> Shelf:
     from biweekly.reports import read_folder
 
     sections = [one.title for one in publication.config.publication.sections]
-    return read_folder(publication.reports, sections=sections, now=now, zone=_zone(publication))
+    return read_folder(publication.reports, sections=sections, now=now, zone=_zone(publication), cutoff=cutoff)
 
 
 def _take_in(publication: Publication, reports: Sequence[Report]) -> Pictures:

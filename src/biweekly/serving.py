@@ -31,10 +31,10 @@ def open_clock(
 ) -> Iterator[Fortnight]:
     """Build the fortnight of a publication; `stop`, set from any thread, ends a mailing under way in good order."""
     office = open_office(publication, clock=clock, stop=stop)
-    newsroom = open_newsroom(publication)
 
     def compose(nominal: date, cutoff: datetime) -> IssueId | None:
         try:
+            newsroom = open_newsroom(publication, cutoff=cutoff)
             return newsroom.compose_issue(now=clock(), on=nominal, cutoff=cutoff).issue.id
         except NothingToDo:
             return None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from sqlalchemy import Engine
 
@@ -46,7 +46,7 @@ def open_store(publication: Publication) -> Engine:
 
 @dataclass(frozen=True)
 class Office:
-    """Everything about mailings of one publication, ready for use. Close it when done."""
+    """Everything about mailings of one publication, ready for use. Close it when done, or use it as a context."""
 
     publication: Publication
     engine: Engine
@@ -58,6 +58,14 @@ class Office:
     def close(self) -> None:
         """Let go of the database."""
         self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        """Use it until the block ends, however it ends."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go."""
+        self.close()
 
     def freeze(self, issue: IssueId) -> tuple[Edition, tuple[str, str, bytes]]:
         """Render an issue, and return its edition with hash, web address and bytes."""

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from biweekly.cli.doctor import examine
 from biweekly.cli.frame import run
+from biweekly.dkim import Algorithm
 from biweekly.publication import open_publication
+from biweekly.signing_keys import make_key, write_key
 
 NOW: Final = datetime(2026, 11, 24, 12, tzinfo=UTC)
 OWN: Final = {
@@ -99,6 +102,26 @@ def test_what_is_only_unwise_is_a_warning(home: Path, change: dict[str, str], wa
 def test_a_password_that_others_can_read_gets_a_cross(home: Path, mode: int) -> None:
     put_password(home, mode)
     assert crosses(home, OWN | RELAY) == {"password"}
+
+
+DKIM: Final = {
+    "BIWEEKLY_DKIM__DOMAIN": "review-press.org",
+    "BIWEEKLY_DKIM__SELECTOR": "s1",
+    "BIWEEKLY_DKIM__KEY_FILE": "key.pem",
+}
+
+
+def test_a_key_that_signs_is_looked_at(home: Path) -> None:
+    put_password(home)
+    write_key(home / "key.pem", make_key(Algorithm.RSA))
+    assert crosses(home, OWN | RELAY | DKIM) == crosses(home, OWN | RELAY | DKIM, level="warn") == set()
+    (home / "key.pem").chmod(0o644)
+    assert crosses(home, OWN | RELAY | DKIM) == {"dkim"}
+    (home / "key.pem").unlink()
+    assert crosses(home, OWN | RELAY | DKIM) == {"dkim"}
+    write_key(home / "key.pem", generate_private_key(65537, 1024))  # noqa: S505 - weak is the point
+    assert crosses(home, OWN | RELAY | DKIM) == set()
+    assert crosses(home, OWN | RELAY | DKIM, level="warn") == {"dkim"}
 
 
 def test_a_relay_on_this_machine_may_have_a_placeholder_identity(home: Path) -> None:

@@ -189,6 +189,19 @@ def test_the_first_sight_of_a_report_is_written_down_and_nothing_else_is_touched
     assert path.read_bytes() == after.replace(b"%s", STAMP.encode()) + rest
 
 
+def test_whoever_looks_after_the_cut_off_does_not_make_a_report_late(folder: Path) -> None:
+    cutoff = NOW - timedelta(minutes=10)
+    for name, written in (("in-time.md", cutoff), ("late.md", cutoff + timedelta(seconds=1))):
+        path = put(folder, name, 'title = "A"')
+        os.utime(path, (written.timestamp(), written.timestamp()))
+    for _ in range(2):
+        first, second = read_folder(folder, sections=SECTIONS, now=NOW, cutoff=cutoff).reports
+        assert (first.received, second.received) == (cutoff.replace(microsecond=0), NOW.replace(microsecond=0))
+    put(folder, "later.md", 'title = "A"')
+    early = read_folder(folder, sections=SECTIONS, now=cutoff - timedelta(hours=1), cutoff=cutoff).reports[-1]
+    assert early.received == (cutoff - timedelta(hours=1)).replace(microsecond=0)
+
+
 def test_what_was_received_before_keeps_its_time(folder: Path) -> None:
     path = put(folder, "a.md", 'title = "A"', "received = 2026-11-01T08:00:00Z")
     before = path.read_bytes()

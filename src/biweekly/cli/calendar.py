@@ -96,16 +96,19 @@ def _lines(publication: "Publication", rhythm: "ScheduleConfig", now: datetime, 
     from biweekly.wiring import open_store
 
     engine = open_store(publication)
-    books = Books(engine, publication.newsletter)
-    rows = {one.nominal: one for one in Desk(engine, publication.newsletter).occurrences(since=today)}
-    lines = []
-    for one in coming:
-        row = rows.get(one.nominal)
-        mailing = find_mailing(publication, books, one.nominal, row.issue if row else None)
-        issue = mailing.issue if mailing else row.issue if row else None
-        lines.append(_Line(one, mailing.state.value if mailing else _state(row), issue, row.reason if row else None))
-    engine.dispose()
-    return lines
+    try:
+        books = Books(engine, publication.newsletter)
+        rows = {one.nominal: one for one in Desk(engine, publication.newsletter).occurrences(since=today)}
+        lines = []
+        for one in coming:
+            row = rows.get(one.nominal)
+            mailing = find_mailing(publication, books, one.nominal, row.issue if row else None)
+            issue = mailing.issue if mailing else row.issue if row else None
+            state = mailing.state.value if mailing else _state(row)
+            lines.append(_Line(one, state, issue, row.reason if row else None))
+        return lines
+    finally:
+        engine.dispose()
 
 
 def _state(row: "Occurrence | None") -> str:

@@ -4,7 +4,6 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,33 +14,31 @@ from biweekly.cli import speak
 from biweekly.config import Config, RelayConfig, is_loopback
 from biweekly.errors import BiweeklyError, UsageError
 from biweekly.model.issue import Finding, Level, Result
+from biweekly.model.look import Look, look
 from biweekly.publication import Publication
 from biweekly.variables import ENV_PREFIX
 
 app = typer.Typer(add_completion=False)
 
-_AREAS = ("config",)
+_AREAS = ("config", "dns")
+_TRY_AGAIN = 75
 _KNOWN_VARIABLES = frozenset({"BIWEEKLY_DIR", "BIWEEKLY_TEST_PG", "BIWEEKLY_NO_SKIPS"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """One thing that was looked at, and its cure where it needs one."""
-
-    finding: Finding
-    cure: str = ""
 
 
 @app.command()
 def doctor(
     ctx: typer.Context,
-    area: Annotated[str, typer.Argument(metavar="[config]", help="What to look at.")] = "config",
+    area: Annotated[str, typer.Argument(metavar="[config|dns]", help="What to look at.")] = "config",
+    resolver: Annotated[
+        str | None, typer.Option("--resolver", metavar="ADDR", help="dns: ask this name server, not the system's.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Find what is wrong and say how to put it right; looks only, sends and changes nothing.
 
-    Exit code 0 where nothing stands in the way (warnings alone are 0), 1 where something does, 3 where config.toml
-    cannot be read at all.
+    `config` asks no network; `dns` asks for the records that carry the sender's letters. Exit code 0 where nothing
+    stands in the way (warnings alone are 0), 1 where something does, 3 where config.toml cannot be read at all, 75
+    where something could not be found out.
 
     Example: biweekly doctor config
     """
@@ -52,19 +49,26 @@ def doctor(
     try:
         publication = ctx.obj.publication()
     except BiweeklyError as error:
-        found = [_look("config-loads", error.message, place=error.place or "", cure=error.hint or "", ok=False)]
-        _print(found, as_json=as_json)
+        found = [look("config-loads", error.message, place=error.place or "", cure=error.hint or "", ok=False)]
+        _print(found, area, as_json=as_json)
         raise typer.Exit(error.exit_code) from error
-    found = list(examine(publication, environ=os.environ, now=datetime.now(UTC)))
-    _print(found, as_json=as_json)
+    if area == "dns":
+        from biweekly.cli.doctor_dns import examine_dns
+
+        found = list(examine_dns(publication, resolver=resolver))
+    else:
+        found = list(examine(publication, environ=os.environ, now=datetime.now(UTC)))
+    _print(found, area, as_json=as_json)
     if any(one.finding.result is Result.FAIL and one.finding.level is Level.BLOCK for one in found):
         raise typer.Exit(1)
+    if any(one.finding.result is Result.UNKNOWN for one in found):
+        raise typer.Exit(_TRY_AGAIN)
 
 
-def examine(publication: Publication, *, environ: Mapping[str, str], now: datetime) -> Iterator[_Look]:
+def examine(publication: Publication, *, environ: Mapping[str, str], now: datetime) -> Iterator[Look]:
     """Look at everything a configuration can get wrong without asking the network."""
     config = publication.config
-    yield _look("config-loads", "every key is known and has a value that can be used", place="config.toml")
+    yield look("config-loads", "every key is known and has a value that can be used", place="config.toml")
     yield from _variables(environ)
     yield from _identity(config)
     yield from _sections(config)
@@ -73,25 +77,26 @@ def examine(publication: Publication, *, environ: Mapping[str, str], now: dateti
     if config.relay:
         yield from _relay(config.relay[0], publication.root)
     else:
-        yield _look("relay", "none: mail goes to the built-in mailbox and never leaves this machine", level=Level.INFO)
+        yield look("relay", "none: mail goes to the built-in mailbox and never leaves this machine", level=Level.INFO)
+    yield from _signing(config, publication.root)
     yield from _database(publication)
     yield from _folders(publication)
 
 
-def _variables(environ: Mapping[str, str]) -> Iterator[_Look]:
+def _variables(environ: Mapping[str, str]) -> Iterator[Look]:
     stray = sorted(
         name
         for name in environ
         if name.startswith(ENV_PREFIX) and "__" not in name and name not in _KNOWN_VARIABLES
     )  # fmt: skip
     for name in stray:
-        yield _look(
+        yield look(
             "variables", f"{name} is set and means nothing", place=name, level=Level.WARN, ok=False,
             cure="section and key are joined by two underscores, as in BIWEEKLY_WEB__PORT",
         )  # fmt: skip
 
 
-def _identity(config: Config) -> Iterator[_Look]:
+def _identity(config: Config) -> Iterator[Look]:
     from email.utils import parseaddr
 
     from biweekly.audience.validate import Invalid, validate
@@ -103,138 +108,159 @@ def _identity(config: Config) -> Iterator[_Look]:
     for key, written in addresses.items():
         judged = validate(parseaddr(written)[1])
         if isinstance(judged, Invalid):
-            yield _look("address", f"{written}: {judged.reason}", place=key, ok=False, cure="write name@your-domain")
+            yield look("address", f"{written}: {judged.reason}", place=key, ok=False, cure="write name@your-domain")
     placeholders = placeholders_in(config)
     if not placeholders:
-        yield _look("identity", f"sent from {config.publication.sender}", place="publication.from")
+        yield look("identity", f"sent from {config.publication.sender}", place="publication.from")
         return
     leaves = bool(config.relay) and not config.relay[0].on_loopback
-    yield _look(
+    yield look(
         "identity", f"{', '.join(placeholders)} {'is' if len(placeholders) == 1 else 'are'} still a placeholder",
         place=placeholders[0], ok=False, level=Level.BLOCK if leaves else Level.WARN,
         cure="write addresses of your own; with a placeholder nothing is sent through a real relay",
     )  # fmt: skip
 
 
-def _sections(config: Config) -> Iterator[_Look]:
+def _sections(config: Config) -> Iterator[Look]:
     titles = [one.title.casefold() for one in config.publication.sections]
     twice = sorted({one.title for one in config.publication.sections if titles.count(one.title.casefold()) > 1})
     if twice:
-        yield _look(
+        yield look(
             "sections", f"{twice[0]} is there more than once", place="publication.sections", ok=False,
             cure="give each section a title of its own",
         )  # fmt: skip
 
 
-def _rhythm(config: Config, now: datetime) -> Iterator[_Look]:
+def _rhythm(config: Config, now: datetime) -> Iterator[Look]:
     if config.schedule is None:
-        yield _look("schedule", "none: nothing is composed or mailed by itself", level=Level.INFO)
+        yield look("schedule", "none: nothing is composed or mailed by itself", level=Level.INFO)
         return
     schedule = config.schedule
     weeks = "every week" if schedule.every_weeks == 1 else f"every {schedule.every_weeks} weeks"
-    yield _look(
+    yield look(
         "schedule",
         f"{weeks} on a {schedule.anchor:%A} at {schedule.at:%H:%M}, {schedule.timezone}"
         f" (now {now.astimezone(schedule.zone):%H:%M} there)",
         place="schedule",
     )
     if schedule.timezone.startswith("Etc/") and schedule.timezone not in {"Etc/UTC", "Etc/UCT"}:
-        yield _look(
+        yield look(
             "time-zone", f"{schedule.timezone} is an offset and knows no summer time", place="schedule.timezone",
             level=Level.WARN, ok=False, cure='write a place, such as "Europe/Stockholm"',
         )  # fmt: skip
 
 
-def _public_pages(config: Config) -> Iterator[_Look]:
+def _public_pages(config: Config) -> Iterator[Look]:
     from urllib.parse import urlsplit
 
     url = config.publication.public_url
     local = is_loopback(urlsplit(url).hostname or "")
     leaves = bool(config.relay) and not config.relay[0].on_loopback
     if local and leaves:
-        yield _look(
+        yield look(
             "public-url", f"{url} is this machine, where readers cannot unsubscribe", place="publication.public_url",
             ok=False, cure="write the https address under which readers reach biweekly serve",
         )  # fmt: skip
     elif not local and not url.startswith("https:"):
-        yield _look(
+        yield look(
             "public-url", f"{url} is not https, which one-click unsubscribe demands (RFC 8058)",
             place="publication.public_url", ok=False, cure="put a web server with TLS in front and write https://",
         )  # fmt: skip
     else:
-        yield _look("public-url", f"{url}{' (this machine only)' if local else ''}", place="publication.public_url")
+        yield look("public-url", f"{url}{' (this machine only)' if local else ''}", place="publication.public_url")
     if not is_loopback(config.web.host):
-        yield _look(
+        yield look(
             "web-host", f"serve listens on {config.web.host} without TLS", place="web.host", level=Level.WARN, ok=False,
             cure='write host = "127.0.0.1" and put a web server with TLS in front',
         )  # fmt: skip
 
 
-def _relay(relay: RelayConfig, root: Path) -> Iterator[_Look]:
-    yield _look("relay", f"{relay.host}:{relay.port}, tls {relay.tls}", place="relay")
+def _relay(relay: RelayConfig, root: Path) -> Iterator[Look]:
+    yield look("relay", f"{relay.host}:{relay.port}, tls {relay.tls}", place="relay")
     if relay.user is None and not relay.on_loopback:
-        yield _look(
+        yield look(
             "relay-login", "no user: the relay must know this machine by its address", place="relay",
             level=Level.WARN, ok=False, cure="set user and password_file where the relay asks for them",
         )  # fmt: skip
     if relay.ca_file is not None and not (root / relay.ca_file).is_file():
-        yield _look("relay-ca-file", f"{relay.ca_file} is not there", place="relay.ca_file", ok=False,
+        yield look("relay-ca-file", f"{relay.ca_file} is not there", place="relay.ca_file", ok=False,
                     cure="name a file of certificates in PEM form, or take the key away")  # fmt: skip
     if relay.password_file is not None:
         yield _password(relay, root)
 
 
-def _password(relay: RelayConfig, root: Path) -> _Look:
+def _password(relay: RelayConfig, root: Path) -> Look:
     from biweekly.transports import read_password
 
     path = root / (relay.password_file or "")
     try:
         read_password(relay, root=root)
     except BiweeklyError as error:
-        return _look("password", error.message, place=str(path), ok=False, cure=error.hint or "")
+        return look("password", error.message, place=str(path), ok=False, cure=error.hint or "")
     if os.name == "posix" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        return _look(
+        return look(
             "password", "other users of this machine can read it", place=str(path), ok=False, cure=f"chmod 600 {path}"
         )
-    return _look("password", "there, and closed to others", place=str(path))
+    return look("password", "there, and closed to others", place=str(path))
 
 
-def _database(publication: Publication) -> Iterator[_Look]:
+def _signing(config: Config, root: Path) -> Iterator[Look]:
+    if config.dkim is None:
+        yield look("dkim", "no [dkim]: letters leave unsigned, and the relay has to sign them", level=Level.INFO)
+        return
+    from biweekly.signing_keys import key_files, read_key
+
+    for file in key_files(config.dkim):
+        try:
+            key = read_key(file, root=root)
+        except BiweeklyError as error:
+            yield look("dkim", error.message, place=file.path, ok=False, cure=error.hint or "")
+            continue
+        if key.weak:
+            yield look(
+                "dkim", "an RSA key of less than 2,048 bits", place=file.path, level=Level.WARN, ok=False,
+                cure="biweekly dkim keygen",
+            )  # fmt: skip
+        else:
+            yield look("dkim", f"{config.dkim.domain} signs with {file.selector}, {key.algorithm}", place=file.path)
+
+
+def _database(publication: Publication) -> Iterator[Look]:
     from biweekly.store import open_database
 
     url = publication.config.database.url
     if url is None:
-        yield _look("database", "SQLite in var/biweekly.db")
+        yield look("database", "SQLite in var/biweekly.db")
         return
     try:
         engine = open_database(url)
     except BiweeklyError as error:
-        yield _look("database", error.message, place="database.url", ok=False, cure=error.hint or "see docs/running.md")
+        yield look("database", error.message, place="database.url", ok=False, cure=error.hint or "see docs/running.md")
         return
     shown = engine.url.render_as_string(hide_password=True)
     if engine.url.password:
-        yield _look(
+        yield look(
             "database", f"{shown}: a password stands in the URL", place="database.url", level=Level.WARN, ok=False,
             cure="keep it in ~/.pgpass, or set BIWEEKLY_DATABASE__URL where the service starts",
         )  # fmt: skip
     else:
-        yield _look("database", shown, place="database.url")
+        yield look("database", shown, place="database.url")
     engine.dispose()
 
 
-def _folders(publication: Publication) -> Iterator[_Look]:
+def _folders(publication: Publication) -> Iterator[Look]:
     for name in ("reports", "issues"):
         if not (publication.root / name).is_dir():
-            yield _look("folders", f"{name}/ is not there yet", place=name, level=Level.INFO)
+            yield look("folders", f"{name}/ is not there yet", place=name, level=Level.INFO)
     var = publication.root / "var"
     home = var if var.exists() else publication.root
     if not home.is_dir() or not os.access(home, os.W_OK | os.X_OK):
-        yield _look("var", "cannot be written to", place=str(home), ok=False, cure=f"chown {_user()} {home}")
+        yield look("var", "cannot be written to", place=str(home), ok=False, cure=f"chown {_user()} {home}")
         return
-    yield _look("var", "can be written to", place=str(home))
+    yield look("var", "can be written to", place=str(home))
     secret = var / "secret"
     if os.name == "posix" and secret.exists() and secret.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        yield _look("secret", "other users of this machine can read it", place=str(secret), ok=False,
+        yield look("secret", "other users of this machine can read it", place=str(secret), ok=False,
                     cure=f"chmod 600 {secret}")  # fmt: skip
 
 
@@ -247,32 +273,40 @@ def _user() -> str:
         return "USER"
 
 
-def _look(
-    what: str, message: str, *, place: str = "", ok: bool = True, level: Level = Level.BLOCK, cure: str = ""
-) -> _Look:
-    return _Look(Finding(what, level, Result.PASS if ok else Result.FAIL, place, message), cure)
-
-
-def _print(found: list[_Look], *, as_json: bool) -> None:
+def _print(found: list[Look], area: str, *, as_json: bool) -> None:
     if as_json:
         rows = [
             {"id": one.finding.id, "level": one.finding.level, "result": one.finding.result,
              "place": one.finding.place, "message": one.finding.message, "cure": one.cure}
+            | ({"standing": one.standing} if one.standing else {})
             for one in found
         ]  # fmt: skip
-        speak.show_json("doctor", {"area": "config", "findings": rows})
+        speak.show_json("doctor", {"area": area, "findings": rows})
         return
-    signs = ("✓", "!", "✗") if (sys.stdout.encoding or "").lower().startswith("utf") else ("ok", "warn", "FAIL")
     for one in found:
-        good = one.finding.result is Result.PASS
-        sign = signs[0] if good else signs[2] if one.finding.level is Level.BLOCK else signs[1]
-        place = f" ({one.finding.place})" if one.finding.place and not good else ""
-        speak.show(f"{sign} {one.finding.id}: {one.finding.message}{place}")
+        place = f" ({one.finding.place})" if one.finding.place and one.finding.result is Result.FAIL else ""
+        speak.show(f"{_sign(one.finding)} {one.finding.id}: {one.finding.message}{place}")
         if one.cure:
             speak.show(f"    cure: {one.cure}")
     crosses = sum(one.finding.result is Result.FAIL and one.finding.level is Level.BLOCK for one in found)
     warnings = sum(one.finding.result is Result.FAIL and one.finding.level is Level.WARN for one in found)
-    speak.say(f"{_count(crosses, 'thing')} to put right, {_count(warnings, 'warning')}.")
+    unknown = sum(one.finding.result is Result.UNKNOWN for one in found)
+    more = f", {_count(unknown, 'thing')} that could not be found out" if unknown else ""
+    speak.say(f"{_count(crosses, 'thing')} to put right, {_count(warnings, 'warning')}{more}.")
+
+
+def _sign(finding: Finding) -> str:
+    drawn = (sys.stdout.encoding or "").lower().startswith("utf")
+    match finding.result:
+        case Result.PASS:
+            return "✓" if drawn else "ok"
+        case Result.UNKNOWN:
+            return "?"
+        case Result.NOT_RUN:
+            return "-"
+    if finding.level is Level.BLOCK:
+        return "✗" if drawn else "FAIL"
+    return "!" if drawn else "warn"
 
 
 def _count(number: int, noun: str) -> str:

@@ -62,14 +62,17 @@ def serve_until_stopped(web: Any, door: socket.socket) -> None:
     """Serve a page with live streams until Ctrl-C or SIGTERM, which end the streams first."""
     import asyncio
     import contextlib
+    import signal
 
     import uvicorn
 
     class Server(uvicorn.Server):
-        def handle_exit(self, sig: int, frame: Any) -> None:
+        def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002 - the server's own words
             with contextlib.suppress(RuntimeError):
                 asyncio.get_running_loop().call_soon_threadsafe(web.state.bell.close)
-            super().handle_exit(sig, frame)
+            # Not handed on: the server would end the process by the same signal, before anything is said.
+            self.force_exit = self.should_exit and sig == signal.SIGINT
+            self.should_exit = True
 
     config = uvicorn.Config(web, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=2)
     with contextlib.suppress(KeyboardInterrupt):

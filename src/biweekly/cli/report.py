@@ -34,17 +34,16 @@ def report(
 
     publication = ctx.obj.publication()
     wanted = which_issue(publication, issue)
-    office = open_office(publication)
-    chosen = office.mailings.of_issue(wanted, mailing=mailing)
-    if as_csv:
-        _write_csv(office, chosen)
-    else:
+    with open_office(publication) as office:
+        chosen = office.mailings.of_issue(wanted, mailing=mailing)
+        if as_csv:
+            _write_csv(office, chosen)
+            return
         tally, others = office.mailings.account(chosen)
-        if as_json:
-            speak.show_json("report", document(chosen, tally, others))
-        else:
-            tell(publication, chosen, tally, others)
-    office.close()
+    if as_json:
+        speak.show_json("report", document(chosen, tally, others))
+    else:
+        tell(publication, chosen, tally, others)
 
 
 def _write_csv(office: "Office", mailing: "Mailing") -> None:

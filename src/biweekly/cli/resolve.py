@@ -34,14 +34,13 @@ def resolve(
         raise UsageError("say what happened: --sent or --again, one of them", code="ruling-missing")
     publication = ctx.obj.publication()
     wanted = which_issue(publication, issue)
-    office = open_office(publication)
-    subscribers = None
-    if address is not None:
-        subscribers = [open_people(publication, office.engine).find(address).id]
-    count = office.mailings.resolve(
-        wanted, subscribers, "sent" if sent else "again", who=who_asks(), why=why, now=utc_now()
-    )
-    office.close()
+    with open_office(publication) as office:
+        subscribers = None
+        if address is not None:
+            subscribers = [open_people(publication, office.engine).find(address).id]
+        count = office.mailings.resolve(
+            wanted, subscribers, "sent" if sent else "again", who=who_asks(), why=why, now=utc_now()
+        )
     places = "1 place" if count == 1 else f"{count:,} places"
     speak.say(f"{places} settled as {'accepted' if sent else 'due again'}.")
     if again:

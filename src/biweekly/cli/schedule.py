@@ -47,10 +47,9 @@ def schedule(
     url = publication.config.publication.public_url
     for warning in warn_or_refuse(publication.config, public_url_answers=answers(url)):
         speak.say(f"{speak.paint('!', 'yellow')} {warning}")
-    office = open_office(publication)
-    mailing = office.mailings.schedule(wanted, due=due, now=now)
-    readers, _ = office.books.count_readers()
-    office.close()
+    with open_office(publication) as office:
+        mailing = office.mailings.schedule(wanted, due=due, now=now)
+        readers, _ = office.books.count_readers()
     local = due.astimezone(rhythm.zone)
     speak.show(
         f"{wanted} goes out {local:%a %d %b %Y %H:%M} {rhythm.timezone} ({due:%H:%M} UTC), {say_distance(due - now)}"

@@ -26,14 +26,13 @@ def status(
     from biweekly.wiring import open_office, utc_now
 
     publication = ctx.obj.publication()
-    office = open_office(publication)
     now = utc_now()
-    found = {
-        "next": _coming(publication, office, now),
-        "sending": _under_way(office),
-        "problems": _problems(publication, office, now),
-    }
-    office.close()
+    with open_office(publication) as office:
+        found = {
+            "next": _coming(publication, office, now),
+            "sending": _under_way(office),
+            "problems": _problems(publication, office, now),
+        }
     if as_json:
         speak.show_json("status", found)
     else:

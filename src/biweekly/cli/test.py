@@ -43,7 +43,6 @@ def test(
     url = publication.config.publication.public_url
     if not answers(url):
         speak.say(f"{url} does not answer: the links in this copy need biweekly serve")
-    office = open_office(publication)
     if not publication.config.relay:
         speak.say("No relay is configured, so this goes to the built-in mailbox in var/mailbox.")
     addresses = []
@@ -52,9 +51,9 @@ def test(
         if isinstance(judged, Invalid):
             raise AddressError(f"{written}: {judged.reason}", code="address-invalid", place="--to")
         addresses.append(judged)
-    letters = office.test_letters(wanted, addresses)
-    worst = asyncio.run(_hand_over(office, letters))
-    office.close()
+    with open_office(publication) as office:
+        letters = office.test_letters(wanted, addresses)
+        worst = asyncio.run(_hand_over(office, letters))
     raise typer.Exit(worst)
 
 

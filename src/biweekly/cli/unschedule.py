@@ -23,7 +23,6 @@ def unschedule(
 
     publication = ctx.obj.publication()
     wanted = which_issue(publication, issue)
-    office = open_office(publication)
-    office.mailings.unschedule(wanted)
-    office.close()
+    with open_office(publication) as office:
+        office.mailings.unschedule(wanted)
     speak.say(f"{wanted} is no longer scheduled. Nothing was sent.")

@@ -23,26 +23,26 @@ class _Page:
         self.lines = text.splitlines()
         self.place = place
 
-    def fault(self, message: str, *marks: str, hint: str | None = None) -> NoReturn:
-        """Raise; the place is the first line that holds the last mark, behind one that holds the first."""
-        line = self.line_of(*marks)
+    def fault(self, message: str, *words: str, key: str | None = None, hint: str | None = None) -> NoReturn:
+        """Raise; the place is the line of a key or table, else of the last word, behind one with the word before it."""
+        line = self.line_of(words, key)
         raise IssueError(
             message, code="issue-unreadable", place=f"{self.place}:{line}" if line else self.place, hint=hint
         )
 
-    def line_of(self, *marks: str) -> int | None:
-        at = 0
-        for mark in marks:
-            # The mark as a key, else as a word: "note" also stands inside other words.
-            key = re.compile(rf"\s*(?:\[+\s*)?[\"']?{re.escape(mark)}[\"']?\s*[\]=]")
-            lines = range(at, len(self.lines))
-            found = next((n for n in lines if key.match(self.lines[n])), None)
-            if found is None:
-                found = next((n for n in lines if mark in self.lines[n]), None)
-            if found is None:
-                return at + 1 if at else None
-            at = found
-        return at + 1 if marks else None
+    def line_of(self, words: Sequence[str], key: str | None) -> int | None:
+        at = None
+        for word in words:
+            found = next((n for n in range(at or 0, len(self.lines)) if word in self.lines[n]), None)
+            at = at if found is None else found
+        if key is not None:
+            # At the head of a line, else inside { ... }: "note" also stands inside other words.
+            for form in (rf"\s*(?:\[+\s*)?[\"']?{re.escape(key)}[\"']?\s*[\]=]", rf".*\b{re.escape(key)}\b"):
+                lines = range(at or 0, len(self.lines))
+                found = next((n for n in lines if re.match(form, self.lines[n])), None)
+                if found is not None:
+                    return found + 1
+        return None if at is None else at + 1
 
     def known(self, table: Mapping[str, Any], keys: Sequence[str], *within: str) -> None:
         """Refuse an unknown key, naming the nearest known one."""
@@ -50,7 +50,7 @@ class _Page:
             if key not in keys:
                 near = difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
                 self.fault(
-                    f'unknown key "{key}"', *within, key,
+                    f'unknown key "{key}"', *within, key=key,
                     hint=f'did you mean "{near[0]}"?' if near else f"known here: {', '.join(keys)}",
                 )  # fmt: skip
 
@@ -58,7 +58,7 @@ class _Page:
         """A string, empty where the key is missing."""
         value = table.get(key, "")
         if not isinstance(value, str):
-            self.fault(f'"{key}" must be text in quotes', *within, key)
+            self.fault(f'"{key}" must be text in quotes', *within, key=key)
         return value
 
 
@@ -69,17 +69,19 @@ def read_issue(text: str, *, issue: IssueId, place: str) -> Issue:
         tree = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         at = re.search(r"line (\d+)", str(error))
+        # What is missing at the very end is missed on the last line that says something.
+        line = int(at[1]) if at else len(text.rstrip().split("\n"))
         raise IssueError(
-            f"not valid TOML: {error}", code="issue-unreadable", place=f"{place}:{at[1]}" if at else place,
+            f"not valid TOML: {error}", code="issue-unreadable", place=f"{place}:{line}",
             hint="every report stands in quotes with a comma behind it",
         ) from error  # fmt: skip
     page.known(tree, _KEYS)
     number = tree.get("number")
     if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 0):
-        page.fault('"number" must be a whole number', "number")
+        page.fault('"number" must be a whole number', key="number")
     day = tree.get("date")
     if not isinstance(day, date) or isinstance(day, datetime):
-        page.fault("the issue needs a date, as in: date = 2026-11-26", "date")
+        page.fault("the issue needs a date, as in: date = 2026-11-26", key="date")
     composed = _read_composed(page, tree)
     return Issue(
         issue,
@@ -97,7 +99,7 @@ def read_issue(text: str, *, issue: IssueId, place: str) -> Issue:
 def _read_entries(page: _Page, tree: Mapping[str, Any], composed: Composed | None) -> tuple[Entry, ...]:
     sections = tree.get("section", [])
     if not isinstance(sections, list) or not all(isinstance(one, dict) for one in sections):
-        page.fault("a section is written [[section]], with two brackets on either side", "section")
+        page.fault("a section is written [[section]], with two brackets on either side", key="section")
     entries: dict[ReportId, Entry] = {}
     titles: set[str] = set()
     for section in sections:
@@ -110,11 +112,11 @@ def _read_entries(page: _Page, tree: Mapping[str, Any], composed: Composed | Non
         titles.add(title)
         listed = section.get("reports", [])
         if not isinstance(listed, list):
-            page.fault('"reports" is a list: reports = ["one", "another"]', title, "reports")
+            page.fault('"reports" is a list: reports = ["one", "another"]', title, key="reports")
         for one in listed:
             entry = _read_entry(page, one, title, composed)
             if entry.report in entries:
-                page.fault(f"the report {entry.report} stands twice in this issue", entry.report)
+                page.fault(f"the report {entry.report} stands twice in this issue", title, entry.report)
             entries[entry.report] = entry
     return tuple(entries.values())
 
@@ -122,11 +124,11 @@ def _read_entries(page: _Page, tree: Mapping[str, Any], composed: Composed | Non
 def _read_entry(page: _Page, raw: object, section: str, composed: Composed | None) -> Entry:
     table = {"id": raw} if isinstance(raw, str) else raw
     if not isinstance(table, dict):
-        page.fault('a report is its id in quotes, or { id = "its-id", pinned = true }', section, "reports")
+        page.fault('a report is its id in quotes, or { id = "its-id", pinned = true }', section, key="reports")
     name = page.text(table, "id", section)
     page.known(table, _ENTRY_KEYS, section, name)
     if not name:
-        page.fault("a report needs its id", section, "reports")
+        page.fault("a report needs its id", section, key="reports")
     pinned = table.get("pinned", False)
     if not isinstance(pinned, bool):
         page.fault('"pinned" is true or false', section, name)
@@ -141,7 +143,7 @@ def _read_entry(page: _Page, raw: object, section: str, composed: Composed | Non
 def _read_skipped(page: _Page, tree: Mapping[str, Any]) -> dict[ReportId, str]:
     skipped = tree.get("skipped", {})
     if not isinstance(skipped, dict):
-        page.fault('what is skipped stands below [skipped], as: "its-id" = "why"', "skipped")
+        page.fault('what is skipped stands below [skipped], as: "its-id" = "why"', key="skipped")
     return {ReportId(one): page.text(skipped, one, "[skipped]") for one in skipped}
 
 
@@ -150,7 +152,7 @@ def _read_composed(page: _Page, tree: Mapping[str, Any]) -> Composed | None:
     if table is None:
         return None
     if not isinstance(table, dict) or not isinstance(table.get("reports", {}), dict):
-        page.fault("[composed] is kept by biweekly; take the whole of it out and compose again", "composed")
+        page.fault("[composed] is kept by biweekly; take the whole of it out and compose again", key="composed")
     page.known(table, _COMPOSED_KEYS, "[composed]")
     reports = table.get("reports", {})
     return Composed(

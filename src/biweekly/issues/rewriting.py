@@ -37,7 +37,7 @@ def write_issue(issue: Issue, *, standing: str | None, titles: Mapping[ReportId,
         return standing
     text = _put_right(standing.replace("\r\n", "\n"), issue, before, titles)
     try:
-        true = read_issue(text, issue=issue.id, place=place) == wanted
+        true = _same(read_issue(text, issue=issue.id, place=place), wanted)
     except IssueError:
         true = False
     if not true:
@@ -53,6 +53,11 @@ def _as_filed(issue: Issue) -> Issue:
     hashes = issue.composed.reports if issue.composed else {}
     entries = tuple(replace(one, sha256=hashes.get(one.report, "")) for _, block in _blocks(issue) for one in block)
     return replace(issue, entries=entries)
+
+
+def _same(one: Issue, other: Issue) -> bool:
+    """Whether two issues say the same. The order of sections is the file's: an empty one may stand anywhere in it."""
+    return dict(_blocks(one)) == dict(_blocks(other)) and replace(one, entries=()) == replace(other, entries=())
 
 
 def _blocks(issue: Issue) -> list[tuple[str, list[Entry]]]:

@@ -20,6 +20,11 @@ def ascii_domain(name: str) -> str:
     return made if len(made) <= _LONGEST and _LABELS.fullmatch(made) else ""
 
 
+def domain_of(mailbox: str) -> str:
+    """Return the domain of an address, alone or as `Name <address>`, as `ascii_domain` does."""
+    return ascii_domain(mailbox.rstrip("> \t").rpartition("@")[2]) if "@" in mailbox else ""
+
+
 def is_within(domain: str, parent: str) -> bool:
     """Whether a domain is another one or below it; both in ASCII and lower case."""
     return domain == parent or domain.endswith(f".{parent}")

@@ -32,20 +32,23 @@ class Shelf:
     set_aside: tuple[SetAside, ...]
 
 
-def read_folder(folder: Path, *, sections: Sequence[str], now: datetime, zone: tzinfo = UTC) -> Shelf:
+def read_folder(
+    folder: Path, *, sections: Sequence[str], now: datetime, zone: tzinfo = UTC, cutoff: datetime | None = None
+) -> Shelf:
     """Read every `*.md` of a folder, in the order of their names; README.md and names with _ or . in front are left.
 
-    A file without `received` gets `now` written into its front matter, its other bytes untouched. A file that cannot
-    be read is set aside with line, code and cure (`bad-encoding`, `bad-name`, `bad-front-matter`, `empty-body`,
-    `duplicate-id`, `image-missing`, `image-outside`, `too-large`, `unreadable`); the others go on. `zone` is the
-    publication's: of its day, and of times that name none. ReportError `unreadable`: the folder itself.
+    A file without `received` gets `now` written into its front matter, its other bytes untouched; where a `cutoff` has
+    passed and the file was last changed before it, that instant: whoever looks late must not make it late. A file
+    that cannot be read is set aside with line, code and cure (`bad-encoding`, `bad-name`, `bad-front-matter`,
+    `empty-body`, `duplicate-id`, `image-missing`, `image-outside`, `too-large`, `unreadable`); the others go on. `zone`
+    is the publication's: of its day, and of times that name none. ReportError `unreadable`: the folder itself.
     """
     found: list[tuple[Path, Report]] = []
     set_aside: list[SetAside] = []
     for path in _files(folder):
         name = f"{folder.name}/{path.name}"
         try:
-            found.append((path, _read_file(path, name, sections=sections, now=now, zone=zone)))
+            found.append((path, _read_file(path, name, sections=sections, now=now, zone=zone, cutoff=cutoff)))
         except ReportError as error:
             set_aside.append(SetAside(error.name, error.code, error.message, error.line, error.hint))
     kept, doubles = _once_each(found, folder.name)
@@ -155,7 +158,9 @@ def _files(folder: Path) -> list[Path]:
     ]  # fmt: skip
 
 
-def _read_file(path: Path, name: str, *, sections: Sequence[str], now: datetime, zone: tzinfo) -> Report:
+def _read_file(
+    path: Path, name: str, *, sections: Sequence[str], now: datetime, zone: tzinfo, cutoff: datetime | None
+) -> Report:
     if UNSEEN.search(name) or "\n" in name:
         raise ReportError(
             "its name has characters that cannot be shown", code="bad-name",
@@ -174,8 +179,9 @@ def _read_file(path: Path, name: str, *, sections: Sequence[str], now: datetime,
         _picture(image, path.parent, name, text)
     warnings = [*report.warnings, *standing_warnings(report, sections=sections, today=now.astimezone(zone).date())]
     if report.received is None:
-        report = replace(report, received=now.replace(microsecond=0))
-        if problem := _note_arrival(path, raw, now):
+        seen = cutoff if cutoff is not None and cutoff < now and _is_as_old(path, cutoff) else now
+        report = replace(report, received=seen.replace(microsecond=0))
+        if problem := _note_arrival(path, raw, seen):
             warnings.append(ReportWarning("received_not_written", f"its arrival cannot be written down: {problem}"))
     if path.with_name(path.stem + _INCOMING).exists():
         warnings.append(
@@ -204,6 +210,13 @@ def read_source(path: Path, *, name: str) -> bytes:
             hint="a report is text; keep pictures in files of their own",
         )  # fmt: skip
     return raw
+
+
+def _is_as_old(path: Path, instant: datetime) -> bool:
+    try:
+        return path.stat().st_mtime <= instant.timestamp()
+    except OSError:
+        return False
 
 
 def _note_arrival(path: Path, raw: bytes, now: datetime) -> str | None:

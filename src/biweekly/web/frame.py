@@ -30,11 +30,13 @@ def page(name: str, *, status: int = 200, **words: Any) -> HTMLResponse:
     return HTMLResponse(_templates().get_template(name).render(**words), status)
 
 
-def mail(html: str, *, public_url: str, dark: bool = False) -> HTMLResponse:
-    """Show a mail as its reader's program would, in a sandbox, with its pictures from this machine."""
+def mail(html: str, *, public_url: str, dark: bool = False, pictures: bool = True) -> HTMLResponse:
+    """Show a mail as its reader's program would, in a sandbox, with its pictures from this machine or without any."""
     shown = html.replace(f"{public_url}/m/", "/m/")
     # A link opens beside the preview; places in the mail itself stay where they are.
-    shown = re.sub(r'<a (?=[^>]*href="https?:)', '<a target="_blank" rel="noopener noreferrer" ', shown)
+    shown = re.sub(r'<a (?=[^>]*href="(?:https?:|/))', '<a target="_blank" rel="noopener noreferrer" ', shown)
+    if not pictures:
+        shown = re.sub(r'(<img\b[^>]*?)\ssrc="[^"]*"', r"\1", shown)
     if dark:
         # Switch the mail's own dark styles on: what a reader's program does by itself, in every browser alike.
         shown = re.sub(r"\(\s*prefers-color-scheme\s*:\s*dark\s*\)", "all", shown)

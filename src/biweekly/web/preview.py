@@ -31,7 +31,7 @@ from biweekly.errors import BiweeklyError, NothingToDo
 from biweekly.model.issue import IssueId
 from biweekly.web import frame, mailbox
 from biweekly.web.bell import Bell
-from biweekly.web.proofing import FOLDERS, ProofDesk
+from biweekly.web.proofing import FOLDERS, Proof, ProofDesk
 
 HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
 WARN_BYTES: Final = 90_000
@@ -41,15 +41,20 @@ VIEWS: Final = {
     "phone": "Phone",
     "desktop": "Desktop",
     "dark": "Dark",
+    "bare": "Without pictures",
+    "web": "Web version",
     "text": "Plain text",
 }
-# id, width in px, whether the mail's own dark styles are switched on
-_FRAMES: Final[dict[str, tuple[tuple[str, int, bool], ...]]] = {
-    "both": (("phone", 375, False), ("desktop", 700, False)),
-    "phone": (("phone", 375, False),),
-    "desktop": (("desktop", 700, False),),
-    "dark": (("phone", 375, True), ("desktop", 700, True)),
-    "text": (),
+_PHONE, _DESKTOP = ("phone", 375), ("desktop", 700)
+# Which frames a view has, and what is asked for in them.
+_FRAMES: Final[dict[str, tuple[tuple[tuple[str, int], ...], str]]] = {
+    "both": ((_PHONE, _DESKTOP), "mail?"),
+    "phone": ((_PHONE,), "mail?"),
+    "desktop": ((_DESKTOP,), "mail?"),
+    "dark": ((_PHONE, _DESKTOP), "mail?dark=1&"),
+    "bare": ((_PHONE, _DESKTOP), "mail?pictures=0&"),
+    "web": ((_PHONE, _DESKTOP), "web?"),
+    "text": ((), ""),
 }
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -76,10 +81,14 @@ def preview_app(root: Path, *, environ: Environ, watch: bool = True) -> Starlett
             Route("/i/{issue}", _issue),
             Route("/i/{issue}/mail", _mail),
             Route("/i/{issue}/text", _text),
+            Route("/i/{issue}/web", _web),
+            Route("/w/{web_id}", _read_on),
+            Route("/u/{token}", _leave),
             Route("/m/{sha256}", _picture),
             *mailbox.routes(desk.publication),
             Route("/events", _events),
             Route("/static/{name}", _static),
+            Route("/favicon.ico", _no_icon),
         ],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False),
@@ -112,13 +121,14 @@ async def _issue(request: Request) -> Response:
     seen = _bell(request).count
     look = await run_in_threadpool(desk.look, issue)
     version = look.proof.edition.sha256[:12] if look.proof else ""
+    screens, asked = _FRAMES[view]
     frames = [
-        {"id": name, "width": width, "src": f"/i/{issue}/mail?v={version}{'&dark=1' if dark else ''}", "dark": dark}
-        for name, width, dark in _FRAMES[view]
+        {"id": name, "width": width, "dark": view == "dark", "src": f"/i/{issue}/{asked}v={version}"}
+        for name, width in screens
     ]
     return _page(
         request, "issue.html", look=look, proof=look.proof, fault=look.fault, view=view, views=VIEWS, frames=frames,
-        seen=seen, sandbox=frame.SANDBOX, warn=WARN_BYTES, clip=CLIP_BYTES, status=200 if look.fault is None else 500,
+        seen=seen, sandbox=frame.SANDBOX, warn=WARN_BYTES, clip=CLIP_BYTES,
     )  # fmt: skip
 
 
@@ -126,7 +136,34 @@ async def _mail(request: Request) -> Response:
     proof = await run_in_threadpool(_proof, request)
     if proof is None:
         return _lost_page(request)
-    return frame.mail(proof.html, public_url=proof.public_url, dark=request.query_params.get("dark") == "1")
+    # Where the letter leads on, it leads to this preview's own copy of the web version.
+    letter = proof.html.replace(f"{proof.public_url}/w/", "/w/")
+    asked = request.query_params
+    return frame.mail(
+        letter, public_url=proof.public_url, dark=asked.get("dark") == "1", pictures=asked.get("pictures") != "0"
+    )
+
+
+async def _web(request: Request) -> Response:
+    proof = await run_in_threadpool(_proof, request)
+    return _lost_page(request) if proof is None else _web_page(proof)
+
+
+async def _read_on(request: Request) -> Response:
+    proof = _desk(request).by_web_id(request.path_params["web_id"])
+    return _lost_page(request) if proof is None else _web_page(proof)
+
+
+def _web_page(proof: Proof) -> Response:
+    return frame.mail(proof.edition.web.replace(f"{proof.public_url}/w/", "/w/"), public_url=proof.public_url)
+
+
+async def _leave(request: Request) -> Response:
+    said = NothingToDo(
+        "here a reader would unsubscribe; the sample reader of the preview stays", code="nothing-here",
+        place=request.url.path,
+    )  # fmt: skip
+    return _page(request, "fault.html", fault=said, status=404)
 
 
 async def _text(request: Request) -> Response:
@@ -158,6 +195,11 @@ async def _static(request: Request) -> Response:
     return frame.static(request.path_params["name"]) or _lost_page(request)
 
 
+async def _no_icon(_: Request) -> Response:
+    # A browser asks by itself where a mail stands alone, and would report that there is none.
+    return Response(status_code=204)
+
+
 async def _faulty(request: Request, error: Exception) -> Response:
     status = 404 if isinstance(error, NothingToDo) else 500
     return _page(request, "fault.html", fault=error, status=status)
@@ -185,7 +227,7 @@ def _bell(request: Request) -> Bell:
     return bell
 
 
-def _proof(request: Request) -> Any:
+def _proof(request: Request) -> Proof | None:
     """The proof that the page shows, rendered first where no page has asked for it yet."""
     desk = _desk(request)
     issue: IssueId = desk.resolve(request.path_params["issue"])

@@ -110,6 +110,11 @@ class ProofDesk:
         look = self._looks.get(issue)
         return look.proof if look else None
 
+    def by_web_id(self, web_id: str) -> Proof | None:
+        """Return the proof whose web version has this address, where one of the pages shows it."""
+        proofs = (look.proof for look in tuple(self._looks.values()))
+        return next((one for one in proofs if one and one.edition.web_id == web_id), None)
+
     def picture(self, sha256: str) -> Path | None:
         """Find a picture's file by its hash."""
         from biweekly.pictures import PictureStore
