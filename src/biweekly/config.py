@@ -137,6 +137,7 @@ class ScheduleConfig(_Part):
     cutoff: Annotated[Cutoff, BeforeValidator(_parse_cutoff)] = Cutoff(weekday=1, at=time(12))
     late_limit: Duration = timedelta(hours=2)
     cooling_off: Duration = timedelta(minutes=5)
+    quiet_hours: tuple[ClockTime, ClockTime] | None = None
     automatic: bool = False
 
     @field_validator("timezone")

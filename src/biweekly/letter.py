@@ -9,12 +9,13 @@ import hmac
 import html
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Final, Literal
 
 from biweekly import quoted, verp
+from biweekly.dkim import DkimSigner, Seal, body_digest, fields_in
 from biweekly.errors import RenderError
 from biweekly.model.issue import Edition, Variant, VariantName
 from biweekly.model.mailing import Letter, MailingId, MailingKind, Place
@@ -51,10 +52,14 @@ class _Gap:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A variant ready to be addressed: constant header fields, and the body as bytes with gaps."""
+    """A variant ready to be addressed: constant header fields, and the body as bytes with gaps.
+
+    `seal` signs its letters, where they are signed.
+    """
 
     head: bytes
     body: tuple[bytes | _Gap, ...]
+    seal: Seal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +84,19 @@ class Stationery:
         fields = self._own_fields(place, url)
         gate_fields(fields, utf8=utf8)
         body = [piece if isinstance(piece, bytes) else _word(words[piece.word], piece.in_html) for piece in sheet.body]
+        whole = b"".join(body)
+        if sheet.seal is not None:
+            # Last of all: what was signed is what is sent (RFC 6376 section 5.3).
+            fields = sheet.seal.sign(fields_in(fields), body_digest(whole), at=self.stamp.at) + fields
         return Letter(
             spot=place.spot, mail_from=self._mail_from(place), rcpt_to=place.address,
-            content=(fields, sheet.head, b"".join(body)), needs_smtputf8=utf8,
+            content=(fields, sheet.head, whole), needs_smtputf8=utf8, clean=not utf8,
         )  # fmt: skip
+
+    @property
+    def signed(self) -> bool:
+        """Whether its letters are signed."""
+        return any(sheet.seal is not None for sheet in self.sheets.values())
 
     def _own_fields(self, place: Place, url: str) -> bytes:
         return b"".join((
@@ -106,8 +120,8 @@ class Stationery:
         return self.mail_from
 
 
-def prepare(edition: Edition, stamp: Stamp, *, mark: str = "") -> Stationery:
-    """Encode an edition's variants once. `mark` goes before the subject of a test copy.
+def prepare(edition: Edition, stamp: Stamp, *, mark: str = "", signer: DkimSigner | None = None) -> Stationery:
+    """Encode an edition's variants once. `mark` goes before the subject of a test copy; `signer` signs every letter.
 
     Raises RenderError `letter-unfit` where the finished bytes would not pass the gate.
     """
@@ -123,6 +137,8 @@ def prepare(edition: Edition, stamp: Stamp, *, mark: str = "") -> Stationery:
         b"Precedence: bulk\r\nMIME-Version: 1.0\r\n",
     ))  # fmt: skip
     sheets = {variant.name: _sheet(edition, variant, head) for variant in edition.variants}
+    if signer is not None:
+        sheets = {name: replace(one, seal=signer.over(fields_in(one.head))) for name, one in sheets.items()}
     made = Stationery(stamp, sheets, edition.public_url, domain, stamp.bounce_address or sender)
     for sheet in sheets.values():
         gate(b"".join((sheet.head, *(piece if isinstance(piece, bytes) else b"w" for piece in sheet.body))))

@@ -99,7 +99,8 @@ def open_office(
 ) -> Office:
     """Build the mailing service. `stop`, set from any thread, ends a mailing under way in good order."""
     engine = open_store(publication)
-    books = Books(engine, publication.newsletter)
+    delivery = publication.config.delivery
+    books = Books(engine, publication.newsletter, seeds=delivery.seeds, canary=delivery.canary)
     stop = stop or threading.Event()
     postroom = Postroom(publication, engine, stop, progress=progress, clock=clock)
     schedule = publication.config.schedule

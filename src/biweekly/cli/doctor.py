@@ -185,16 +185,16 @@ def _relay(relay: RelayConfig, root: Path) -> Iterator[Look]:
     if relay.ca_file is not None and not (root / relay.ca_file).is_file():
         yield look("relay-ca-file", f"{relay.ca_file} is not there", place="relay.ca_file", ok=False,
                     cure="name a file of certificates in PEM form, or take the key away")  # fmt: skip
-    if relay.password_file is not None:
+    if relay.password_file is not None or relay.token_file is not None:
         yield _password(relay, root)
 
 
 def _password(relay: RelayConfig, root: Path) -> Look:
-    from biweekly.transports import read_password
+    from biweekly.transports import read_login
 
-    path = root / (relay.password_file or "")
+    path = root / (relay.password_file or relay.token_file or "")
     try:
-        read_password(relay, root=root)
+        read_login(relay, root=root)
     except BiweeklyError as error:
         return look("password", error.message, place=str(path), ok=False, cure=error.hint or "")
     if os.name == "posix" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):

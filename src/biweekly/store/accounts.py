@@ -7,8 +7,9 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, Engine, and_, func, insert, literal_column, select, update
 
+from biweekly.delivery.lanes import LaneInfo
 from biweekly.errors import NothingToDo, Refused
-from biweekly.model.mailing import MailingId, Outcome, OutcomeState, Spot, Tally
+from biweekly.model.mailing import Lane, MailingId, Outcome, OutcomeState, Spot, Tally
 from biweekly.model.subscriber import SubscriberId
 from biweekly.store.database import reading, writing
 from biweekly.store.ledger import counts_as_waiting
@@ -34,6 +35,15 @@ def tally(engine: Engine, mailing_id: MailingId) -> Tally:
         planned=int(planned), to_go=int(planned - settled), accepted=int(accepted), waiting=int(wait),
         failed=int(refused + expired), uncertain=int(in_doubt), skipped=int(skipped),
     )  # fmt: skip
+
+
+def lane_infos(engine: Engine, mailing_id: MailingId) -> Sequence[LaneInfo]:
+    """Return the lanes of a mailing as they were planned."""
+    with reading(engine) as connection:
+        rows = connection.execute(
+            select(lane.c.lane, lane.c.name, lane.c.stage).where(lane.c.mailing == mailing_id).order_by(lane.c.lane)
+        )
+        return [LaneInfo(Lane(row.lane), row.name, row.stage) for row in rows]
 
 
 def recount(engine: Engine, mailing_id: MailingId) -> Tally:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypedDict
 
 from sqlalchemy import Connection, Engine
 
@@ -14,13 +14,22 @@ from biweekly.store import accounts, editions, mailings
 from biweekly.store.database import reading, writing
 
 
+class _Early(TypedDict):
+    seeds: tuple[str, ...]
+    canary: float
+
+
 class Books:
     """What is asked of the database about mailings."""
 
-    def __init__(self, engine: Engine, newsletter: str) -> None:
-        """`newsletter` is the key under which this publication's rows are kept."""
+    def __init__(self, engine: Engine, newsletter: str, *, seeds: tuple[str, ...] = (), canary: float = 0.0) -> None:
+        """`newsletter` is the key under which this publication's rows are kept.
+
+        `seeds` and a share `canary` of an audience are sent first.
+        """
         self.engine = engine
         self.newsletter = newsletter
+        self._early: _Early = {"seeds": seeds, "canary": canary}
 
     def of_issue(self, issue: IssueId) -> Sequence[Mailing]:
         """Return an issue's mailings, the regular one first, then the newest."""
@@ -70,7 +79,7 @@ class Books:
         """
         with writing(self.engine) as connection:
             key = self._enter(connection, issue, kind, frozen, due=None, now=now)
-            planned = mailings.freeze_audience(connection, key, divide=_divide, now=now)
+            planned = mailings.freeze_audience(connection, key, divide=_divide, now=now, **self._early)
             mailings.insist(planned, expected)
         return self.find(key)
 
@@ -82,7 +91,7 @@ class Books:
                 only_from=(MailingState.SCHEDULED, MailingState.COOLING_OFF),
             ):  # fmt: skip
                 return None
-            mailings.freeze_audience(connection, mailing, divide=_divide, now=now)
+            mailings.freeze_audience(connection, mailing, divide=_divide, now=now, **self._early)
         return self.find(mailing)
 
     def change_state(

@@ -12,6 +12,7 @@ from biweekly.errors import NothingToDo, Refused
 from biweekly.model.issue import IssueId
 from biweekly.model.mailing import Mailing, MailingId, MailingKind, MailingState
 from biweekly.model.subscriber import Standing
+from biweekly.store import stages
 from biweekly.store.database import reading
 from biweekly.store.tables import SHARD_SIZE, address, audience, lane, mailing, shard, subscriber, to_ms
 
@@ -180,10 +181,13 @@ def freeze_audience(
     *,
     divide: Callable[[Mapping[str, int]], tuple[Sequence[str], Mapping[str, int]]],
     now: datetime,
+    seeds: tuple[str, ...] = (),
+    canary: float = 0.0,
 ) -> int:
     """Begin a mailing: freeze who gets it, in which lane and order, and fix the letters' date, in this transaction.
 
-    `divide` names lanes and gives each recipient domain one. Returns the number of places.
+    `divide` names lanes and gives each recipient domain one; `seeds` (addresses) and a share `canary` of the others
+    get lanes of their own, which are sent first. Returns the number of places.
     """
     counted = connection.execute(
         select(address.c.domain, func.count())
@@ -199,22 +203,33 @@ def freeze_audience(
             text("INSERT INTO domain_lane (domain, lane) VALUES (:domain, :lane)"),
             [{"domain": domain, "lane": number} for domain, number in of_domain.items()],
         )
+    staged = {}
+    if seeds or canary:
+        stages.set_apart(connection, mailing_id, seeds=seeds, canary=canary, active=Standing.ACTIVE)
+        staged = {len(names): stages.SEEDS, len(names) + 1: stages.CANARY}
+        names = [*names, stages.SEED_LANE, stages.CANARY_LANE]
+    of_lane = f"coalesce(e.stage + {len(names) - 2}, d.lane)" if staged else "d.lane"
     connection.execute(
         text(
-            "INSERT INTO audience (mailing, lane, pos, subscriber, address_id, variant)"
-            " SELECT :mailing, d.lane, row_number() OVER (PARTITION BY d.lane ORDER BY s.id) - 1, s.id, a.id,"
+            "INSERT INTO audience (mailing, lane, pos, subscriber, address_id, variant)"  # noqa: S608 - own words only
+            f" SELECT :mailing, {of_lane}, row_number() OVER (PARTITION BY {of_lane} ORDER BY s.id) - 1, s.id, a.id,"
             " CASE s.variant WHEN 'text' THEN 1 ELSE 0 END"
             " FROM subscriber s JOIN address a ON a.id = s.address_id JOIN domain_lane d ON d.domain = a.domain"
-            " WHERE s.standing = :active"
+            f"{' LEFT JOIN early e ON e.subscriber = s.id' if staged else ''} WHERE s.standing = :active"
         ),
         {"mailing": mailing_id, "active": Standing.ACTIVE},
     )
     connection.execute(text("DROP TABLE domain_lane"))
-    return _divide_work(connection, mailing_id, names, now)
+    if staged:
+        connection.execute(text("DROP TABLE early"))
+    return _divide_work(connection, mailing_id, names, staged, now)
 
 
-def _divide_work(connection: Connection, mailing_id: MailingId, names: Sequence[str], now: datetime) -> int:
+def _divide_work(
+    connection: Connection, mailing_id: MailingId, names: Sequence[str], staged: Mapping[int, int], now: datetime
+) -> int:
     """Make lanes and shards for a frozen audience, and mark the mailing as begun."""
+    last = stages.REST if staged else 0
     rows = connection.execute(
         select(audience.c.lane, func.count()).where(audience.c.mailing == mailing_id).group_by(audience.c.lane)
     )
@@ -223,7 +238,10 @@ def _divide_work(connection: Connection, mailing_id: MailingId, names: Sequence[
     if counts:
         connection.execute(
             insert(lane),
-            [{"mailing": mailing_id, "lane": n, "name": names[n], "planned": counts[n]} for n in sorted(counts)],
+            [
+                {"mailing": mailing_id, "lane": n, "name": names[n], "stage": staged.get(n, last), "planned": counts[n]}
+                for n in sorted(counts)
+            ],
         )
         connection.execute(
             insert(shard),

@@ -1,8 +1,8 @@
 """Edge: database. How fast relays and lanes may be mailed: rows that survive a restart and hold for every sender."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timedelta
-from typing import Any, Final, Literal
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Table, select, text
 from sqlalchemy.dialects import postgresql, sqlite
@@ -11,7 +11,6 @@ from biweekly.delivery.pace import Pace
 from biweekly.store.database import reading, writing
 from biweekly.store.tables import daily, from_ms, pace, to_ms
 
-Kind = Literal["relay", "lane"]
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _RESERVE: Final = text(
     "INSERT INTO pace (kind, name, slot) VALUES (:kind, :name, CAST(:now AS BIGINT) + CAST(:length AS BIGINT))"
@@ -27,7 +26,7 @@ class PaceBook:
         """Ask this database."""
         self._engine = engine
 
-    def read(self, kind: Kind, names: Iterable[str]) -> Mapping[str, Pace]:
+    def read(self, kind: str, names: Iterable[str]) -> Mapping[str, Pace]:
         """Return the pace of each name; one that has no row was never slowed down."""
         wanted = list(names)
         with reading(self._engine) as connection:
@@ -41,7 +40,7 @@ class PaceBook:
             }  # fmt: skip
         return {name: found.get(name, Pace()) for name in wanted}
 
-    def keep(self, kind: Kind, name: str, now: Pace) -> None:
+    def keep(self, kind: str, name: str, now: Pace) -> None:
         """Write a pace down."""
         values = {
             "rate": now.rate, "too_fast": now.too_fast, "since": now.since, "rest_ms": now.rest // _MILLISECOND,
@@ -51,7 +50,7 @@ class PaceBook:
             put = _put(connection, pace).values(kind=kind, name=name, **values)
             connection.execute(put.on_conflict_do_update(index_elements=["kind", "name"], set_=values))
 
-    def reserve(self, kind: Kind, name: str, slots: int, *, rate: float, now: datetime) -> datetime:
+    def reserve(self, kind: str, name: str, slots: int, *, rate: float, now: datetime) -> datetime:
         """Reserve so many slots at a rate behind everybody else's, and return when the first of them is."""
         length = max(1, round(slots * 1000 / rate))
         with writing(self._engine) as connection:
@@ -66,8 +65,9 @@ class PaceBook:
             query = select(daily.c.accepted).where(daily.c.relay == relay, daily.c.day == day)
             return int(connection.execute(query).scalar() or 0)
 
-    def count_accepted(self, relay: str, day: date, letters: int) -> None:
-        """Add to what a relay took on a day."""
+    def count_accepted(self, relay: str, letters: int, *, now: datetime) -> None:
+        """Add to what a relay took on the day of `now`, by UTC."""
+        day = now.astimezone(UTC).date()
         with writing(self._engine) as connection:
             put = _put(connection, daily).values(relay=relay, day=day, accepted=letters)
             connection.execute(
