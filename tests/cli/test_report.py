@@ -166,5 +166,5 @@ def test_a_user_without_a_name_is_somebody(monkeypatch: pytest.MonkeyPatch) -> N
     def nameless() -> str:
         raise OSError("No username set in the environment")
 
-    monkeypatch.setattr(posting.getpass, "getuser", nameless)
+    monkeypatch.setattr("getpass.getuser", nameless)
     assert posting.who_asks() == "somebody"
