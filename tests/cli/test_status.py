@@ -68,6 +68,24 @@ def test_what_is_scheduled_comes_next(paper: Paper, relay: Relay) -> None:
     assert f"next      {issue}  scheduled  " in paper.run("status").out
 
 
+def test_a_draft_for_the_next_date_is_named(paper: Paper, relay: Relay) -> None:
+    paper.use_relay(relay.port)
+    issue = paper.compose()
+    coming = paper.run("status", "--json").json["next"]
+    assert (coming["issue"], coming["date"], coming["state"]) == (issue, issue, "draft")
+    assert f"next      {issue}  draft  " in paper.run("status").out
+
+
+def test_a_mailing_whose_hour_has_passed_says_that_nothing_runs(paper: Paper, relay: Relay) -> None:
+    paper.use_relay(relay.port)
+    issue = paper.compose()
+    paper.run("schedule", issue)
+    paper.change(tables.mailing, due=NOW - timedelta(minutes=5))
+    assert problems(paper) == [f"{issue}: its hour has passed and it has not begun: biweekly serve"]
+    tick(paper, NOW)
+    assert problems(paper) == []
+
+
 def test_what_is_sending_is_its_account_and_says_how_to_go_on(paper: Paper) -> None:
     with Relay(faults=[Fault(at="rcpt", do="reply", text="451 4.7.1 greylisted", to="^bek@")]) as relay:
         paper.use_relay(relay.port)
