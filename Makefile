@@ -1,6 +1,7 @@
 # make demo     the whole story on sample data (ARGS=--once ends it after the report)
 # make test     every check and every test (ARGS=... goes to pytest); needs no root and changes nothing outside .venv
 # make bench    the benchmarks
+# make docs-shots  docs/pictures/ anew (needs Chromium; FONTS=folder, see docs/pictures.py)
 # make setup    only the environment; make clean takes it away
 #
 # Needs Python 3.11 or newer; another one: make demo PY=python3.12. Uses uv where it is found, else venv and pip.
@@ -20,7 +21,7 @@ MAKE_VENV := $(PY) -m venv $(VENV)
 INSTALL := PIP_USER=0 $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 endif
 
-.PHONY: setup setup-dev demo test bench clean
+.PHONY: setup setup-dev demo test bench docs-shots clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.installed
@@ -55,6 +56,9 @@ test: setup-dev
 
 bench: setup-dev
 	@$(BIN)/python benchmarks/bench.py $(ARGS)
+
+docs-shots: setup-dev
+	@$(BIN)/python docs/pictures.py $(FONTS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

@@ -161,8 +161,17 @@ def test_a_file_elsewhere_may_be_named_outright(home: Path, tmp_path: Path) -> N
 
 def test_a_publication_behind_a_link_keeps_its_key(home: Path, tmp_path: Path) -> None:
     put(home, pem(RSA))
-    (tmp_path / "current").symlink_to(home)
-    assert read_key(FILE, root=tmp_path / "current").selector == "s1"
+    current = tmp_path / "current"
+    current.symlink_to(home)
+    assert read_key(FILE, root=current).selector == "s1"
+    (tmp_path / "outside").mkdir()
+    put(tmp_path / "outside", pem(RSA))
+    (home / "keys").symlink_to(tmp_path / "outside")
+    for path in ("keys/key.pem", str(current / "keys" / "key.pem"), str(home / "keys" / "key.pem")):
+        file = KeyFile("dkim.key_file", "s1", path, Algorithm.RSA)
+        with pytest.raises(ConfigError) as caught:
+            read_key(file, root=current)
+        assert caught.value.code == "dkim-key-outside", path
 
 
 def test_what_is_no_key_is_refused_in_words_of_our_own(home: Path) -> None:

@@ -250,7 +250,7 @@ def test_an_imported_file_may_be_in_another_encoding_and_says_so() -> None:
 def test_what_cannot_be_read_on_import_is_set_aside_with_its_line() -> None:
     (aside,) = read(b"+++\n[\n+++\n", source="x.md", url=None, sections=(), today=TODAY, zone=UTC)
     assert isinstance(aside, SetAside)
-    assert (aside.source, aside.code, aside.line) == ("x.md", "bad-front-matter", 3)
+    assert (aside.source, aside.code, aside.line) == ("x.md", "bad-front-matter", 2)
 
 
 def test_a_section_that_is_not_there_and_a_date_to_come_are_said() -> None:

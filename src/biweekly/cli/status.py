@@ -1,7 +1,7 @@
 """Shell. `status`: what is next, what is sending, what needs you."""
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from biweekly.wiring import Office
 
 app = typer.Typer(add_completion=False)
+
+_GRACE: Final = timedelta(minutes=2)  # a running clock has begun it by then
 
 
 @app.command()
@@ -58,7 +60,11 @@ def _coming(publication: "Publication", office: "Office", now: datetime) -> dict
     if due <= now:
         day = next_nominal(rhythm, after=day, inclusive=False)
         due = instant(day, rhythm.at, rhythm.zone)
-    return {"issue": None, "date": day.isoformat(), "state": "not scheduled", **_times(due, zone, now)}
+    from biweekly.issues.folder import listing
+
+    draft = next((one.id for one in listing(publication.issues) if one.day == day and not one.was_sent), None)
+    state = "not scheduled" if draft is None else "draft"
+    return {"issue": draft, "date": day.isoformat(), "state": state, **_times(due, zone, now)}
 
 
 def _times(due: datetime, zone: Any, now: datetime) -> dict[str, Any]:
@@ -101,6 +107,11 @@ def _problems(publication: "Publication", office: "Office", now: datetime) -> li
     found += [
         f"{one.issue}: missed, nothing was sent: {one.reason}: biweekly send {one.issue} --live"
         for one in office.books.in_states(MailingState.MISSED)
+    ]
+    found += [
+        f"{one.issue}: its hour has passed and it has not begun: biweekly serve"
+        for one in office.books.in_states(MailingState.SCHEDULED, MailingState.COOLING_OFF)
+        if one.due is not None and now - one.due > _GRACE
     ]
     return found + _missed_dates(publication, office, now)
 

@@ -121,13 +121,17 @@ def resolve(folder: Path, word: str, *, today: date) -> IssueId:
 
 
 def place_of_word(folder: Path, issue: IssueId, word: str) -> str:
-    """Where in an issue's file a word stands first, as `file:line`; the file alone where it does not."""
+    """Where in an issue's file a report's id or a key stands, as `file:line`; the file alone where it does not."""
     try:
         lines = (_text_of(folder / issue / NAME, "") or "").splitlines()
     except IssueError:
         lines = []
-    at = next((number for number, line in enumerate(lines, 1) if word in line), None)
-    return f"{place_of(issue)}:{at}" if at else place_of(issue)
+    # An id stands in quotes and a key at a line's head; either may also be a word of the subject.
+    for form in (rf"[^#]*[\"']{re.escape(word)}[\"']", rf"\s*{re.escape(word)}\s*=", rf".*{re.escape(word)}"):
+        for number, line in enumerate(lines, 1):
+            if re.match(form, line):
+                return f"{place_of(issue)}:{number}"
+    return place_of(issue)
 
 
 def _text_of(path: Path, place: str) -> str | None:

@@ -186,7 +186,8 @@ def _toml(parted: Parted, name: str) -> Mapping[str, Any]:
         _measured(tree)
     except ValueError as error:
         at = re.search(r"line (\d+)", str(error))
-        line = parted.head_line + int(at[1]) - 1 if at else parted.body_line - 1
+        # What is missing at the very end is missed on the last line that says something.
+        line = parted.head_line + (int(at[1]) if at else len(parted.head.rstrip().split("\n"))) - 1
         cause = re.sub(r" \(at .*\)", "", str(error))
     except RecursionError:
         line, cause = parted.head_line, "brackets are nested too deeply"
