@@ -21,12 +21,12 @@ from biweekly.delivery.engine import deliver
 from biweekly.delivery.sending_lock import sole_sender
 from biweekly.dkim import DkimSigner
 from biweekly.errors import Refused
+from biweekly.frozen import from_json
 from biweekly.letter import Stamp, Stationery, prepare
 from biweekly.model.domain import ascii_domain
 from biweekly.model.issue import Edition
 from biweekly.model.mailing import Mailing, MailingId, Outcome, Place, Settled, Spot, Wait
 from biweekly.publication import Publication
-from biweekly.render.frozen import from_json
 from biweekly.services.mailings import Carried
 from biweekly.signing_keys import read_signing_keys
 from biweekly.store import accounts, editions, ledger

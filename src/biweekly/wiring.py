@@ -120,8 +120,8 @@ def open_office(
 
 
 def _freeze(publication: Publication, issue: IssueId, now: datetime) -> tuple[Edition, tuple[str, str, bytes]]:
+    from biweekly.frozen import to_json
     from biweekly.newsroom import open_newsroom
-    from biweekly.render.frozen import to_json
 
     edition = open_newsroom(publication).render_issue(issue, now=now)
     return edition, (edition.sha256, edition.web_id, to_json(edition))
@@ -135,8 +135,8 @@ def _insist_free(publication: Publication, engine: Engine) -> None:
 
 def _write_sent(publication: Publication, books: Books, mailing: Mailing) -> None:
     """See to it that sent.toml stands beside the issue, so that a copy of the folder knows what was mailed."""
+    from biweekly.frozen import from_json
     from biweekly.issues.sent import Sent, read_sent, write_sent
-    from biweekly.render.frozen import from_json
 
     # One that cannot be read says nothing; what is written now is the truth about this issue.
     with suppress(IssueError):
@@ -172,8 +172,8 @@ def open_people(publication: Publication, engine: Engine) -> "Subscriptions":
 
 def public_doors(publication: Publication) -> "PublicDoors":
     """Build what the pages that letters point to may do in the world."""
+    from biweekly.frozen import from_json
     from biweekly.pictures.store import PictureStore
-    from biweekly.render.frozen import from_json
     from biweekly.store import editions
     from biweekly.store.people import KEY_PURPOSE, People
     from biweekly.web.public.doors import PublicDoors

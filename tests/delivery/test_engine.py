@@ -17,7 +17,7 @@ from biweekly.model.issue import Edition, IssueId, Variant, VariantName
 from biweekly.model.mailing import Mailing, MailingKind, MailingState, Settled
 from biweekly.postroom import Postroom
 from biweekly.publication import Publication
-from biweekly.render.frozen import seal, to_json
+from biweekly.frozen import seal, to_json
 from biweekly.services.mailings import Carried
 from biweekly.store import accounts, tables, writing
 from biweekly.store.books import Books

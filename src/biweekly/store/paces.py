@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, Engine, Table, select, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Engine, select, text
 
 from biweekly.delivery.pace import Pace
-from biweekly.store.database import reading, writing
+from biweekly.store.database import insert_or, reading, writing
 from biweekly.store.tables import daily, from_ms, pace, to_ms
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -47,7 +46,7 @@ class PaceBook:
             "rest_until": now.rest_until, "why": now.why[:500],
         }  # fmt: skip
         with writing(self._engine) as connection:
-            put = _put(connection, pace).values(kind=kind, name=name, **values)
+            put = insert_or(connection, pace).values(kind=kind, name=name, **values)
             connection.execute(put.on_conflict_do_update(index_elements=["kind", "name"], set_=values))
 
     def reserve(self, kind: str, name: str, slots: int, *, rate: float, now: datetime) -> datetime:
@@ -69,13 +68,9 @@ class PaceBook:
         """Add to what a relay took on the day of `now`, by UTC."""
         day = now.astimezone(UTC).date()
         with writing(self._engine) as connection:
-            put = _put(connection, daily).values(relay=relay, day=day, accepted=letters)
+            put = insert_or(connection, daily).values(relay=relay, day=day, accepted=letters)
             connection.execute(
                 put.on_conflict_do_update(
                     index_elements=["relay", "day"], set_={"accepted": daily.c.accepted + letters}
                 )
             )
-
-
-def _put(connection: Connection, table: Table) -> Any:
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
