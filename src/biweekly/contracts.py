@@ -42,8 +42,9 @@ class Ear(Protocol):
     def answered(self, letter: Letter, answer: Reply | TransportError) -> None:
         """Hear what came of a letter.
 
-        A Reply is the relay's, whatever it says. RelayUnavailable: no content had left. DeliveryInDoubt: it had, and
-        no complete answer came. After either error the transport is closed.
+        A Reply is the relay's, whatever it says. RelayUnavailable: no content had left, or the relay made plain that
+        it did not take it. DeliveryInDoubt: it had, and no complete answer came. The transport is closed by then, or
+        will be.
         """
         ...
 

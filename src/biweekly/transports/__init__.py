@@ -53,8 +53,8 @@ def read_login(relay: RelayConfig, *, root: Path) -> Login | None:
     """Read what the relay is logged in to with, anew for each connection; None where it has no user.
 
     A password or a token is the first line of its file, or the first line that `token_command` prints: tokens live for
-    an hour, so a command that fetches one is run as it is, without a shell. ConfigError `password-unreadable` or
-    `token-unavailable`.
+    an hour, so a command that fetches one is run as it is, in the publication's folder, without a shell and with
+    nothing to read. ConfigError `password-unreadable` or `token-unavailable`.
     """
     if relay.user is None:
         return None
@@ -66,18 +66,20 @@ def read_login(relay: RelayConfig, *, root: Path) -> Login | None:
 
 
 def _secret(path: Path, *, key: str) -> str:
-    what = "token" if key.endswith("token_file") else "password"
+    what, code = ("token", "token-unavailable") if key == "relay.token_file" else ("password", "password-unreadable")
     try:
         secret = path.read_text("utf-8-sig").partition("\n")[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as error:
         cause = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise ConfigError(
-            f"the {what} cannot be read: {cause}", code="password-unreadable", key=key,
+            f"the {what} cannot be read: {cause}", code=code, key=key,
             place=str(path), hint=f"put the {what} on the first line of that file",
         ) from None  # fmt: skip
+    if what == "token":
+        secret = secret.strip()
     if not secret:
         raise ConfigError(
-            f"the {what} is empty", code="password-unreadable", key=key, place=str(path),
+            f"the {what} is empty", code=code, key=key, place=str(path),
             hint=f"put the {what} on the first line of that file",
         )  # fmt: skip
     return secret
@@ -91,10 +93,13 @@ def _fetched(command: tuple[str, ...], *, root: Path) -> str:
         )  # fmt: skip
 
     try:
-        ran = subprocess.run(command, cwd=root, capture_output=True, timeout=_TOKEN_WITHIN, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        cause = error.strerror if isinstance(error, OSError) else f"it took longer than {_TOKEN_WITHIN} s"
-        raise unavailable(cause or "it cannot be run") from None
+        ran = subprocess.run(
+            command, cwd=root, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TOKEN_WITHIN, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise unavailable(f"it took longer than {_TOKEN_WITHIN:g} s") from None
+    except (OSError, ValueError) as error:
+        raise unavailable(getattr(error, "strerror", None) or "it cannot be run") from None
     # Its output holds the token and is never shown.
     token = ran.stdout.partition(b"\n")[0].strip().decode("utf-8", "replace")
     if ran.returncode or not token:

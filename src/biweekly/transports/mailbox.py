@@ -68,12 +68,14 @@ class Mailbox:
         """Store a letter; see `contracts.Transport`. RelayUnavailable `mailbox-unwritable`."""
         answer: Reply | RelayUnavailable
         try:
-            answer = self._store(letter)
+            kept = self._prepare(letter)
         except OSError as error:
             answer = self.failure = RelayUnavailable(
                 f"the built-in mailbox cannot be written: {error}", code="mailbox-unwritable", place=str(self._folder),
                 hint="make room, or make the folder writable",
             )  # fmt: skip
+        else:
+            answer = kept if isinstance(kept, Reply) else self._store(letter, kept)
         self._ear.answered(letter, answer)
 
     async def close(self) -> None:
@@ -82,13 +84,16 @@ class Mailbox:
     def cut(self) -> None:
         """Do nothing: no letter is ever on its way."""
 
-    def _store(self, letter: Letter) -> Reply:
+    def _prepare(self, letter: Letter) -> Reply | Path:
+        """Refuse a letter, or write its draft."""
         local = letter.rcpt_to.partition("@")[0].lower()
         if local.startswith("bounce"):
             return Reply(550, "no such mailbox here", Phase.RCPT, "5.1.1")
         if local.startswith("greylist") and self._too_early(letter.rcpt_to):
             return Reply(451, "greylisted, please try again later", Phase.RCPT, "4.7.1")
-        draft = self._draft(letter)
+        return self._draft(letter)
+
+    def _store(self, letter: Letter, draft: Path) -> Reply:
         try:
             self._ear.handed(letter)
             return self._file(draft)
@@ -111,8 +116,12 @@ class Mailbox:
     def _draft(self, letter: Letter) -> Path:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = self._folder / f".{os.getpid()}-{id(self)}.part"
-        with draft.open("wb") as file:
-            file.writelines(letter.content)
+        try:
+            with draft.open("wb") as file:
+                file.writelines(letter.content)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
         return draft
 
     def _file(self, draft: Path) -> Reply:

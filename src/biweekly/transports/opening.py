@@ -17,7 +17,7 @@ from biweekly.errors import RelayUnavailable
 from biweekly.model.mailing import Phase
 from biweekly.transports.commands import command
 from biweekly.transports.envelope import Capabilities
-from biweekly.transports.replies import Garbled, ReplyParser, Said
+from biweekly.transports.replies import Garbled, ReplyParser, Said, clean
 from biweekly.transports.sasl import Login, Way, WrongAnswer, choose, from_wire, to_wire
 
 
@@ -94,7 +94,7 @@ class Opening:
                 self.replies_read += 1
                 _TABLE.get((self.state, said.code // 100), Opening._unexpected)(self, said)
         except Garbled as error:
-            self.lost("relay-protocol", f"the relay sent {self.conceal(str(error))}")
+            self.lost("relay-protocol", f"the relay sent {error.words(self.conceal)}")
 
     def lost(self, code: str, why: str) -> None:
         """Raise what it means that the connection ended, a limit was passed, or what came was no SMTP."""
@@ -117,7 +117,7 @@ class Opening:
     # --- the rows ------------------------------------------------------------------------------------------------
 
     def _unexpected(self, said: Said) -> None:
-        words = self.conceal(str(said.reply(self.phase)))
+        words = said.reply(self.phase, self.conceal)
         if said.code // 100 not in (4, 5):
             self.lost("relay-protocol", f"the relay answered {words}")
         code, what = _REFUSALS.get(self.state, ("relay-refused", "the session"))
@@ -165,7 +165,7 @@ class Opening:
         try:
             answer = self._way.respond(from_wire(said.lines[0]))
         except WrongAnswer as error:
-            self.lost("relay-protocol", f"the relay sent {self.conceal(str(error))}")
+            self.lost("relay-protocol", f"the relay sent {clean(self.conceal(str(error)))}")
             return
         # An empty answer is an empty line here, unlike in AUTH itself (RFC 4954 section 4).
         self._say(State.AUTH, command("" if not answer else to_wire(answer)))
@@ -175,7 +175,8 @@ class Opening:
             if self._way is not None:
                 self._way.confirm(_evidence(said.lines[0]))
         except WrongAnswer as error:
-            raise self._failure("relay-login-refused", f"the relay gave {error}") from None
+            why = f"the relay gave {clean(self.conceal(str(error)))}"
+            raise self._failure("relay-login-refused", why) from None
         self.state = State.READY
 
     def _may_encrypt(self, _: Said) -> None:
@@ -209,7 +210,7 @@ _CHALLENGE: Final = 334
 HINTS: Final[Mapping[str, str]] = {
     "relay-unreachable": "check host and port of [[relay]] in config.toml",
     "relay-tls": 'check tls, port and ca_file of [[relay]] in config.toml: 465 is "implicit", 587 is "starttls"',
-    "relay-login-refused": "check user and password_file of [[relay]] in config.toml",
+    "relay-login-refused": ("check user and password_file (or token_file, token_command) of [[relay]] in config.toml"),
 }
 
 _PHASES: Final[Mapping[State, Phase]] = {

@@ -1,6 +1,7 @@
 """Pure. A relay's replies out of its bytes, bounded and strict (RFC 5321 section 4.2, RFC 2034)."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,14 +10,34 @@ from biweekly.model.mailing import Phase, Reply
 MOST_BYTES: Final = 64 * 1024
 MOST_LINES: Final = 100
 LONGEST_TEXT: Final = 500  # characters kept of a relay's words; the rest is seldom about the letter
+_SHOWN: Final = 80  # of what is no reply
 
 # A whole line: code, whether more follow, text. What does not fit it to the last octet is no reply.
 _LINE: Final = re.compile(rb"([2-5][0-9]{2})(?:([ -])([^\n]*))?\r\n")
 _ENHANCED: Final = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
 
 
+Conceal = Callable[[str], str]
+
+
+def as_it_is(words: str) -> str:
+    """Conceal nothing."""
+    return words
+
+
 class Garbled(Exception):
     """What came is no SMTP reply; the connection cannot be trusted any more."""
+
+    def __init__(self, what: str, line: bytes | None = None) -> None:
+        super().__init__(what)
+        self._line = line
+
+    def words(self, conceal: Conceal) -> str:
+        """Say what came. Secrets are taken out before it is cut: half of one would not be known as such."""
+        if self._line is None:
+            return clean(conceal(str(self)))
+        shown = clean(conceal(self._line.decode("utf-8", "replace")))
+        return f"{self}: {shown[:_SHOWN]!r}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +47,11 @@ class Said:
     code: int
     lines: tuple[str, ...]
 
-    def reply(self, phase: Phase) -> Reply:
-        """Return it as the answer in a phase: enhanced status taken out, words cleaned and on one line."""
+    def reply(self, phase: Phase, conceal: Conceal = as_it_is) -> Reply:
+        """Return it as the answer in a phase: enhanced status and secrets taken out, words cleaned and on one line."""
         found = _ENHANCED.match(self.lines[0])
         status = found[1] if found else None
-        words = (_without(status, line) for line in self.lines)
+        words = (conceal(_without(status, line)) for line in self.lines)
         return Reply(self.code, clean(" ".join(word for word in words if word)), phase, status)
 
 
@@ -75,8 +96,8 @@ class ReplyParser:
         if end >= 0:
             line = self._buffer[self._at : end + 1]
             if not line.endswith(b"\r\n"):
-                raise Garbled(f"a line that does not end in CRLF: {_show(line)}")
-            raise Garbled(f"no reply: {_show(line)}")
+                raise Garbled("a line that does not end in CRLF", line)
+            raise Garbled("no reply", line)
         self._looked_at = len(self._buffer)
         if self._size_bytes + len(self._buffer) - self._at > MOST_BYTES:
             raise Garbled(f"a reply longer than {MOST_BYTES} bytes")
@@ -90,7 +111,7 @@ class ReplyParser:
         try:
             self._lines.append(text.decode("utf-8"))
         except UnicodeDecodeError:
-            raise Garbled(f"a reply that is not UTF-8: {_show(text)}") from None
+            raise Garbled("a reply that is not UTF-8", text) from None
         self._code = code
         if more:
             return None
@@ -110,7 +131,3 @@ def clean(text: str) -> str:
 def _without(status: str | None, line: str) -> str:
     found = _ENHANCED.match(line)
     return line[found.end() :] if found and found[1] == status else line
-
-
-def _show(line: bytes) -> str:
-    return repr(clean(line[:80].decode("utf-8", "replace")))

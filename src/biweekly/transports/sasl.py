@@ -8,12 +8,15 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
+import stringprep
 import unicodedata
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 _FEWEST_ROUNDS: Final = 4096  # RFC 7677 section 4
 _MOST_ROUNDS: Final = 1_000_000  # more would only keep us busy
+_NUMBER: Final = re.compile(r"[0-9]{1,7}")
 
 
 class WrongAnswer(Exception):
@@ -92,9 +95,9 @@ class _Once:
     def __init__(self, login: Login) -> None:
         self._login = login
 
-    def respond(self, challenge: bytes) -> bytes:
+    def respond(self, challenge: bytes) -> bytes:  # noqa: ARG002 - a relay's words, and perhaps ours in them
         """Nothing more is to be said."""
-        raise WrongAnswer(f"a challenge that nobody expects: {challenge[:40]!r}")
+        raise WrongAnswer("a challenge that nobody expects")
 
     def confirm(self, text: bytes) -> None:
         """Nothing is proven by it."""
@@ -128,10 +131,17 @@ class _Login(_Once):
 class _Bearer(_Once):
     name = "XOAUTH2"
 
+    def __init__(self, login: Login) -> None:
+        super().__init__(login)
+        self._details_heard = False
+
     def begin(self) -> bytes:
         return _bearer(self._login)
 
-    def respond(self, challenge: bytes) -> bytes:  # noqa: ARG002 - its details; the refusal follows an empty answer
+    def respond(self, challenge: bytes) -> bytes:
+        if self._details_heard:
+            return super().respond(challenge)
+        self._details_heard = True  # of why not; the refusal follows an empty answer
         return b""
 
 
@@ -152,14 +162,18 @@ class _Scram(_Once):
         return f"n,,{self._first}".encode()
 
     def respond(self, challenge: bytes) -> bytes:
+        if self._proven:
+            return super().respond(challenge)
         if self._proof_of_relay is not None:
             self.confirm(challenge)
             return b""
         given = _attributes(challenge)
         nonce, rounds = given.get("r", ""), given.get("i", "")
+        if "m" in given:
+            raise WrongAnswer("an extension of SCRAM that must be understood")
         if not nonce.startswith(self._nonce) or len(nonce) <= len(self._nonce):
             raise WrongAnswer("a nonce that is not built upon ours")
-        if not (rounds.isdecimal() and _FEWEST_ROUNDS <= int(rounds) <= _MOST_ROUNDS):
+        if not (_NUMBER.fullmatch(rounds) and _FEWEST_ROUNDS <= int(rounds) <= _MOST_ROUNDS):
             raise WrongAnswer(f"{rounds or 'no'} rounds of hashing")
         salted = hashlib.pbkdf2_hmac(
             "sha256", _prepared(self._login.password).encode(), from_wire(given.get("s", "")), int(rounds)
@@ -194,8 +208,11 @@ def _bearer(login: Login) -> bytes:
 
 
 def _prepared(text: str) -> str:
-    """SASLprep as far as it changes anything that people use: one form for what looks alike (RFC 4013)."""
-    return unicodedata.normalize("NFKC", text)
+    """SASLprep without its refusals: one form for what looks alike (RFC 4013 sections 2.1 and 2.2)."""
+    if text.isascii():
+        return text
+    kept = (" " if stringprep.in_table_c12(one) else one for one in text if not stringprep.in_table_b1(one))
+    return unicodedata.normalize("NFKC", "".join(kept))
 
 
 def _encode(raw: bytes) -> str:

@@ -1,6 +1,7 @@
 """Edge: sockets and TLS. Letters to a relay over SMTP, as many on their way at once as the relay takes."""
 
 import asyncio
+import contextlib
 import secrets
 import ssl
 import time
@@ -8,10 +9,11 @@ from typing import Final
 
 from biweekly.config import RelayConfig
 from biweekly.contracts import Ear
-from biweekly.errors import ConfigError, RelayUnavailable
+from biweekly.errors import ConfigError, RelayUnavailable, TransportError
 from biweekly.model.mailing import Letter, Phase
 from biweekly.transports.commands import own_name
-from biweekly.transports.dialogue import Answered, Dialogue, Event
+from biweekly.transports.dialogue import Dialogue
+from biweekly.transports.flight import Answered, Event
 from biweekly.transports.opening import HINTS, Opening, Terms
 from biweekly.transports.sasl import Login
 from biweekly.transports.wire import Timeouts, Wire
@@ -88,7 +90,7 @@ class SmtpTransport:
                 self._expect()
                 await self._gone
         finally:
-            self._wire.cut()
+            self.cut()
             # One turn of the loop lets the socket close.
             await asyncio.sleep(0)
 
@@ -103,6 +105,7 @@ class SmtpTransport:
         """Take what came, tell what it means, and write what is said next."""
         dialogue = self._dialogue
         read = dialogue.replies_read
+        resting = dialogue.phase is None
         events = dialogue.receive(piece, unsent=self._wire.unsent())
         if dialogue.closed:
             self._wire.cut()
@@ -112,12 +115,13 @@ class SmtpTransport:
             self._tell(events)
             self._ear.stirred()
         except Exception:  # noqa: BLE001 - the sender knows; the only safe thing left to do here is to say no more
-            self.cut()
+            with contextlib.suppress(Exception):
+                self.cut()
             return
         finally:
             self._gathering = False
         self._write(dialogue.to_send())
-        if dialogue.replies_read != read:
+        if resting or dialogue.replies_read != read:
             self._expect()
 
     def drained(self) -> None:
@@ -125,29 +129,44 @@ class SmtpTransport:
         if self._draining:
             self._expect()
 
+    def overdue(self) -> bool:
+        """Whether the relay has had its time. Under TLS nobody says when all has left, so it is looked at here."""
+        if self._draining and self._wire.unsent() == 0:
+            self._expect()
+            return False
+        return True
+
     def lost(self, code: str, why: str) -> None:
         """Let the dialogue say what it means for each letter."""
-        events = self._dialogue.lost(code, why)
-        if self._dialogue.failure is not None:
-            self._dialogue.failure.place = self._wire.place
+        events = self._dialogue.lost(code, why, by_relay=code == "relay-closed")
         self._wire.cut()
-        self._tell(events)
-        self._ear.stirred()
+        with contextlib.suppress(Exception):  # the sender knows, and there is nothing left to close
+            self._tell(events)
+            self._ear.stirred()
 
     # --- small steps ---------------------------------------------------------------------------------------------
 
     def _tell(self, events: list[Event]) -> None:
         dialogue, ear = self._dialogue, self._ear
-        for event in events:
+        if dialogue.closed and self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
+        if dialogue.failure is not None:
+            dialogue.failure.place = self._wire.place
+        for number, event in enumerate(events):
             if isinstance(event, Answered):
-                ear.answered(event.letter, event.answer)
-                if self._left_at and dialogue.window < _FAR_WINDOW and time.monotonic() - self._left_at > _FAR:
+                if isinstance(event.answer, TransportError):
+                    event.answer.place = self._wire.place
+                elif self._left_at and dialogue.window < _FAR_WINDOW and time.monotonic() - self._left_at > _FAR:
                     dialogue.window = _FAR_WINDOW
+                try:
+                    ear.answered(event.letter, event.answer)
+                except Exception:
+                    # Its trouble with one letter takes no answer from the others.
+                    self._tell([one for one in events[number + 1 :] if isinstance(one, Answered)])
+                    raise
             elif dialogue.invited(event.letter):
                 ear.handed(event.letter)
                 dialogue.content(event.letter)
-        if dialogue.closed and self._gone is not None and not self._gone.done():
-            self._gone.set_result(None)
 
     def _write(self, pieces: list[bytes]) -> None:
         if pieces:

@@ -61,8 +61,12 @@ class Hearer(Protocol):
         """All that was written has left."""
         ...
 
+    def overdue(self) -> bool:
+        """A limit was passed: whether that is the end, or another was set."""
+        ...
+
     def lost(self, code: str, why: str) -> None:
-        """The connection ended, or a limit was passed."""
+        """The connection ended, or a limit was passed for good."""
         ...
 
 
@@ -226,7 +230,7 @@ class Wire(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         if loop.time() < self._deadline:
             self._alarm = loop.call_at(self._deadline, self._ring)
-        else:
+        elif self.hearer is None or self.hearer.overdue():
             self._deadline = None
             self._over("relay-timeout", f"the relay did not answer within {self._limit:g} s")
 
