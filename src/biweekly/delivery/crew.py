@@ -127,6 +127,7 @@ class Crew:
         self.halting = False
         self._sender = sender
         self._monotonic = monotonic
+        self._opening: set[asyncio.Task[Transport]] = set()
         self._tasks = [
             asyncio.create_task(self._serve(relay)) for relay in relays for _ in range(relay.door.connections)
         ]
@@ -136,10 +137,10 @@ class Crew:
         """Whether no relay answers."""
         return all(relay.failing_since is not None for relay in self.relays)
 
-    def failing_for(self, now: float) -> float:
-        """Return for how many seconds no relay has answered."""
-        since = [relay.failing_since for relay in self.relays]
-        return min((now - one for one in since if one is not None), default=0.0) if self.all_failing else 0.0
+    def failing_for(self, now: float, seconds: float) -> bool:
+        """Whether no relay has answered for so many seconds."""
+        since = [relay.failing_since for relay in self.relays if relay.failing_since is not None]
+        return self.all_failing and now - max(since) >= seconds
 
     @property
     def trouble(self) -> RelayUnavailable | None:
@@ -192,8 +193,11 @@ class Crew:
     async def _open(self, relay: Relay) -> Carrier | None:
         carrier = Carrier(relay, self._sender, self._monotonic())
         self.carriers[carrier] = None
+        opening = asyncio.create_task(_opened(relay, carrier))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
         try:
-            carrier.transport = await relay.door.open(carrier)
+            carrier.transport = await opening
         except RelayUnavailable as error:
             del self.carriers[carrier]
             if error.code == "relay-login-refused":
@@ -201,8 +205,10 @@ class Crew:
             else:
                 relay.failed(error, self._monotonic())
             return None
-        except BiweeklyError:
+        except (BiweeklyError, asyncio.CancelledError):
             del self.carriers[carrier]
+            if self.halting:
+                return None  # nobody waits for a connection that will carry nothing
             raise
         return carrier
 
@@ -220,6 +226,8 @@ class Crew:
         """Let what is on its way finish, within reason; then cut it, and what was handed over is in doubt."""
         self.halting = True
         self.stir.set()
+        for opening in self._opening:
+            opening.cancel()
         for carrier in self.carriers:
             if carrier.idle:
                 carrier.over.set()
@@ -230,6 +238,10 @@ class Crew:
         for task in late:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _opened(relay: Relay, carrier: Carrier) -> Transport:
+    return await relay.door.open(carrier)
 
 
 async def _close(carrier: Carrier) -> None:

@@ -80,6 +80,7 @@ class _Sending:
         self.state = MailingState.SENDING
         self.next_due: datetime | None = None
         self.unclaimed = True
+        self.claimed = 0
         self.halting = False
         self.stir = asyncio.Event()  # something for the keeper
         self.alarm: asyncio.TimerHandle | None = None
@@ -130,21 +131,20 @@ class _Sending:
                 soonest = self._soonest(now, held, until)
                 if soonest is None or soonest - now > self.bench.linger:
                     return Ending.DONE, soonest
-            if self.crew.failing_for(self.bench.monotonic()) >= self.bench.no_relay_after.total_seconds():
+            if self.crew.failing_for(self.bench.monotonic(), self.bench.no_relay_after.total_seconds()):
                 return Ending.NO_RELAY, None
             await self._rest()
         return Ending.STOPPED, None
 
     async def _rest(self) -> None:
         """Wait for something to do: not at all for a full group of answers, else a little: a commit serves many."""
-        if not self.settled and not len(self.board):
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.stir.wait(), _IDLE if not self.in_flight else _COMMIT_WITHIN)
-        elif len(self.settled) < self.bench.batch and not self._running_dry():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.stir.wait(), _COMMIT_WITHIN)
-        else:
+        idle = not (self.settled or self.in_flight or len(self.board) or len(self.scribes))
+        hungry = self.claimed > 0 and self._running_dry()
+        if hungry or len(self.settled) >= self.bench.batch:
             await asyncio.sleep(0)
+        else:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stir.wait(), _IDLE if idle else _COMMIT_WITHIN)
         self.stir.clear()
 
     async def _stage(self, now: datetime) -> tuple[int, datetime | None]:
@@ -169,6 +169,7 @@ class _Sending:
         if settled:
             await self.on_thread(lambda: self.bench.recorded(settled))
         self.state, self.next_due, self.unclaimed = turn.state, turn.next_due, turn.unclaimed
+        self.claimed = len(turn.places)
         if turn.places:
             skipped = [place for place in turn.places if not place.mailable]
             self.settled += [Settled(p, Outcome(OutcomeState.SKIPPED, now, 0, "left after planning")) for p in skipped]
@@ -207,7 +208,9 @@ class _Sending:
 
     def _busy(self, now: datetime) -> bool:
         """Whether something is on its way, or could be."""
-        if self.in_flight or self.settled or len(self.scribes) or self.crew.all_failing:
+        if self.in_flight or self.settled or len(self.scribes):
+            return True
+        if self.crew.all_failing and (self.unclaimed or len(self.board)):
             return True
         if all(relay.left_today == 0 or relay.pace.resting(now) for relay in self.relays):
             return False
@@ -215,15 +218,14 @@ class _Sending:
 
     def _soonest(self, now: datetime, held: datetime | None, stage_until: datetime | None) -> datetime | None:
         """Return when there will be something to do again, None where there is nothing left."""
-        times = [self.next_due]
-        if self.unclaimed or len(self.board):
-            rests = [one.pace.rest_until for one in self.relays] + self.board.rests()
-            times += [held, stage_until, *(one for one in rests if one is not None and one > now)]
-            if any(relay.left_today == 0 for relay in self.relays):
-                times.append(_tomorrow(now))
-            if not any(times):
-                times.append(now)
-        return min((one for one in times if one is not None), default=None)
+        rests = [one.pace.rest_until for one in self.relays] + self.board.rests()
+        later = [one for one in (held, stage_until, *rests) if one is not None and one > now]
+        if any(relay.left_today == 0 for relay in self.relays):
+            later.append(_tomorrow(now))
+        if self.unclaimed or len(self.board) or (self.next_due is not None and self.next_due <= now):
+            # What could go now and does not is held up by one of these.
+            return min(later, default=now)
+        return self.next_due
 
     async def _watch_stop(self) -> None:
         await self.stop.wait()
