@@ -83,7 +83,7 @@ def test_the_example_with_all_comments_taken_away_loads_too() -> None:
 
 
 def test_the_example_shows_every_key_and_no_other() -> None:
-    assert keys_in(tomllib.loads(COMMENTED.sub("", EXAMPLE))) == keys_of(Config)
+    assert keys_in(tomllib.loads(COMMENTED.sub("", EXAMPLE.replace("# or: ", "# ")))) == keys_of(Config)
 
 
 def test_the_example_shows_the_defaults() -> None:
@@ -95,7 +95,8 @@ def test_the_example_shows_the_defaults() -> None:
 
 
 def test_the_example_has_a_word_on_every_key() -> None:
-    settings = [line for line in COMMENTED.sub("", EXAMPLE).splitlines() if re.match(r"[a-z0-9_]+ = ", line)]
+    shown = COMMENTED.sub("", EXAMPLE.replace("# or: ", "# "))
+    settings = [line for line in shown.splitlines() if re.match(r"[a-z0-9_]+ = ", line)]
     bare = [line for line in settings if not re.search(r"  # \S", line)]
     assert bare == []
 
@@ -188,7 +189,7 @@ RELAY: Final = '[[relay]]\nhost = "smtp.review.example"\nport = 465\ntls = "impl
         (SMALL + '[delivery]\nretry = ["0 s"]\n', "bad-value", "delivery.retry", "config.toml:9", "waits"),
         (SMALL + "[workflow]\napprovals = 1\n", "bad-value", "workflow.approvals", "config.toml:9", "only 0"),
         (SMALL + RELAY.replace("implicit", "none"), "bad-value", "relay.0", "config.toml:8", "this machine only"),
-        (SMALL + RELAY + 'user = "x"\n', "bad-value", "relay.0", "config.toml:8", "go together"),
+        (SMALL + RELAY + 'user = "x"\n', "bad-value", "relay.0", "config.toml:8", "one of password_file, token_file"),
         (SMALL + RELAY + "rate = inf\n", "bad-value", "relay.0.rate", "config.toml:12", "finite"),
         (SMALL + RELAY + RELAY, "bad-value", "relay", "config.toml:8", "one relay"),
         (SMALL + "[schedule]\nanchor = 2026-11-26\ntimezone = 'Mars/Hellas'\n", "bad-value", "schedule.timezone",

@@ -66,23 +66,28 @@ def read_login(relay: RelayConfig, *, root: Path) -> Login | None:
 
 
 def _secret(path: Path, *, key: str) -> str:
-    what, code = ("token", "token-unavailable") if key == "relay.token_file" else ("password", "password-unreadable")
     try:
         secret = path.read_text("utf-8-sig").partition("\n")[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as error:
         cause = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-        raise ConfigError(
-            f"the {what} cannot be read: {cause}", code=code, key=key,
-            place=str(path), hint=f"put the {what} on the first line of that file",
-        ) from None  # fmt: skip
-    if what == "token":
+        raise _no_secret(f"cannot be read: {cause}", path, key=key) from None
+    if key == "relay.token_file":
         secret = secret.strip()
     if not secret:
-        raise ConfigError(
-            f"the {what} is empty", code=code, key=key, place=str(path),
-            hint=f"put the {what} on the first line of that file",
-        )  # fmt: skip
+        raise _no_secret("is empty", path, key=key)
     return secret
+
+
+def _no_secret(why: str, path: Path, *, key: str) -> ConfigError:
+    if key == "relay.token_file":
+        return ConfigError(
+            f"the token {why}", code="token-unavailable", key=key, place=str(path),
+            hint="put the token on the first line of that file",
+        )  # fmt: skip
+    return ConfigError(
+        f"the password {why}", code="password-unreadable", key=key, place=str(path),
+        hint="put the password on the first line of that file",
+    )  # fmt: skip
 
 
 def _fetched(command: tuple[str, ...], *, root: Path) -> str:
