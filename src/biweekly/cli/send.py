@@ -33,13 +33,14 @@ def send(
 
     Example: biweekly send 2026-11-26 --live
     """
-    from biweekly.cli.posting import account_for, office_with_progress, which_issue
+    from biweekly.cli.meter import progress_of
+    from biweekly.cli.posting import account_for, sending_office, which_issue
     from biweekly.services.safety import warn_or_refuse
     from biweekly.wiring import answers, utc_now
 
     publication = ctx.obj.publication()
     wanted = which_issue(publication, issue)
-    with office_with_progress(publication) as office:
+    with sending_office(publication) as office:
         plan = office.mailings.plan(wanted)
         url = publication.config.publication.public_url
         warnings = warn_or_refuse(publication.config, public_url_answers=answers(url))
@@ -49,7 +50,8 @@ def send(
         for warning in warnings:
             speak.say(f"{speak.paint('!', 'yellow')} {warning}")
         confirmed = _confirmed(plan, confirm)
-        mailing, carried = office.mailings.send(wanted, confirmed=confirmed, now=utc_now())
+        with progress_of(office, wanted, anew=True):
+            mailing, carried = office.mailings.send(wanted, confirmed=confirmed, now=utc_now())
         code = account_for(publication, office, wanted, carried, mailing, as_json=as_json)
     raise typer.Exit(code)
 
@@ -82,8 +84,8 @@ def _confirmed(plan: "SendingPlan", confirm: str | None) -> int:
 
 
 def _show_plan(publication: "Publication", plan: "SendingPlan", warnings: tuple[str, ...], *, as_json: bool) -> None:
-    relay = publication.config.relay[0] if publication.config.relay else None
-    to = f"{relay.host}:{relay.port} ({relay.tls})" if relay else "the built-in mailbox; nothing leaves this machine"
+    relays = [f"{one.host}:{one.port} ({one.tls})" for one in publication.config.relay]
+    to = ", ".join(relays) or "the built-in mailbox; nothing leaves this machine"
     if as_json:
         speak.show_json("send-plan", {
             "issue": plan.issue, "kind": plan.kind, "subject": plan.edition.subject, "edition": plan.edition.sha256,
