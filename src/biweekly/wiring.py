@@ -3,24 +3,37 @@
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
 
 from sqlalchemy import Engine
 
+from biweekly.delivery.issuelog import IssueLog
 from biweekly.delivery.sending_lock import sole_sender
 from biweekly.errors import IssueError
 from biweekly.model.address import Address
 from biweekly.model.issue import Edition, IssueId, VariantName
-from biweekly.model.mailing import Lane, Letter, Mailing, MailingId, MailingKind, MailingState, Place, Settled, Spot
+from biweekly.model.mailing import (
+    Lane,
+    Letter,
+    Mailing,
+    MailingId,
+    MailingKind,
+    MailingState,
+    Place,
+    Ruled,
+    Settled,
+    Spot,
+)
 from biweekly.model.subscriber import SubscriberId
 from biweekly.postroom import Postroom
 from biweekly.publication import Publication
 from biweekly.services.mailings import Doors, Mailings
-from biweekly.store import open_database
+from biweekly.services.steering import Steering
+from biweekly.store import accounts, open_database
 from biweekly.store.books import Books
 from biweekly.store.migrations import upgrade
 from biweekly.tokens import Purpose
@@ -54,6 +67,11 @@ class Office:
     postroom: Postroom
     mailings: Mailings
     stop: threading.Event
+
+    @property
+    def steering(self) -> Steering:
+        """What staff do to a mailing that has begun."""
+        return Steering(self.mailings)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -111,6 +129,8 @@ def open_office(
         insist_free=lambda: _insist_free(publication, engine),
         mailed=lambda mailing: _write_sent(publication, books, mailing),
         log=postroom.log,
+        log_ruled=lambda mailing, ruled: _log_ruled(publication, mailing, ruled),
+        complete_log=lambda mailing: _complete_log(publication, engine, mailing),
         clock=clock,
         to_relay=bool(publication.config.relay),
         late_limit=schedule.late_limit if schedule else Doors.LATE_LIMIT,
@@ -127,6 +147,25 @@ def _freeze(publication: Publication, issue: IssueId, now: datetime) -> tuple[Ed
     return edition, (edition.sha256, edition.web_id, to_json(edition))
 
 
+@contextmanager
+def _log_of(publication: Publication, mailing: Mailing) -> Iterator[IssueLog]:
+    log = IssueLog(publication.logs / f"{mailing.issue}.jsonl")
+    try:
+        yield log
+    finally:
+        log.close()
+
+
+def _log_ruled(publication: Publication, mailing: Mailing, ruled: Sequence[Ruled]) -> None:
+    with _log_of(publication, mailing) as log:
+        log.ruled(mailing.id, ruled)
+
+
+def _complete_log(publication: Publication, engine: Engine, mailing: Mailing) -> None:
+    with _log_of(publication, mailing) as log:
+        log.fill(mailing.id, accounts.logged_outcomes(engine, mailing.id))
+
+
 def _insist_free(publication: Publication, engine: Engine) -> None:
     if engine.dialect.name == "sqlite":
         with sole_sender(publication.var / "sending.lock"):
@@ -134,17 +173,26 @@ def _insist_free(publication: Publication, engine: Engine) -> None:
 
 
 def _write_sent(publication: Publication, books: Books, mailing: Mailing) -> None:
-    """See to it that sent.toml stands beside the issue, so that a copy of the folder knows what was mailed."""
+    """See to it that sent.toml stands beside the issue, so that a copy of the folder knows what was mailed.
+
+    It tells of the regular mailing; a stop-press adds the reports that only its own edition has.
+    """
     from biweekly.frozen import from_json
     from biweekly.issues.sent import Sent, read_sent, write_sent
 
+    standing: Sent | None = None
     # One that cannot be read says nothing; what is written now is the truth about this issue.
     with suppress(IssueError):
         standing = read_sent(publication.issues, mailing.issue)
-        if standing is not None and standing.edition == mailing.edition:
-            return
+    first = standing if mailing.kind is MailingKind.STOP_PRESS else None
+    if first is None and standing is not None and standing.edition == mailing.edition:
+        return
     edition = from_json(books.edition(mailing.edition))
     reports = {entry.report: entry.sha256 for entry in edition.reports}
+    if first is not None:
+        if not reports.items() <= first.reports.items():
+            write_sent(publication.issues, replace(first, reports={**first.reports, **reports}))
+        return
     mailed = mailing.started or mailing.stamp or utc_now()
     write_sent(publication.issues, Sent(mailing.issue, mailing.edition, mailed, mailing.planned, reports))
 

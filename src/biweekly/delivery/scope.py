@@ -14,6 +14,7 @@ _HARD_WITHOUT_STATUS: Final = frozenset({550, 551, 553, 556})
 _LOGIN: Final = frozenset({454, 530, 534, 535, 538})
 _PROTOCOL: Final = frozenset({500, 501, 502, 503, 504, 555})
 _STRIKES: Final = frozenset({"5.1.1", "5.1.6", "5.1.10"})
+NO_SUCH_DOMAIN: Final = ("5.1.2", "5.4.4")
 
 # Policy in words, where there is no status to go by. A reader is never blamed for what might be about us.
 _POLICY_WORDS: Final = re.compile(
@@ -101,7 +102,7 @@ def is_strike(reply: Reply) -> bool:
 
 def wants_second_look(reply: Reply) -> bool:
     """Whether the refusal may be a fault of DNS that is gone tomorrow: the domain is said not to exist."""
-    return reply.code // 100 == 5 and reply.enhanced in ("5.1.2", "5.4.4")  # noqa: PLR2004 - the class
+    return reply.code // 100 == 5 and reply.enhanced in NO_SUCH_DOMAIN  # noqa: PLR2004 - the class
 
 
 def _by_status(reply: Reply) -> Scope | None:

@@ -200,6 +200,30 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
+class Ruled:
+    """A place that a person has ruled on: the round that this opened, and what it begins or ends with."""
+
+    spot: Spot
+    subscriber: SubscriberId
+    domain: str
+    fate: Outcome | Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The places of a mailing whose standing outcome is a failure, and how many of these readers are gone since."""
+
+    refused: int
+    expired: int
+    gone: int
+
+    @property
+    def places(self) -> int:
+        """How many there are."""
+        return self.refused + self.expired
+
+
+@dataclass(frozen=True, slots=True)
 class Tally:
     """Counts that add up: planned = to_go + accepted + waiting + failed + uncertain + skipped."""
 
