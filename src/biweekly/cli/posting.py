@@ -2,14 +2,19 @@
 
 import getpass
 import os
+import re
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from biweekly.cli import speak
+from biweekly.errors import Refused, UsageError
 
 if TYPE_CHECKING:
     from biweekly.model.issue import IssueId
@@ -28,6 +33,36 @@ def which_issue(publication: "Publication", word: str) -> "IssueId":
     schedule = publication.config.schedule
     now = datetime.now(schedule.zone if schedule else UTC)
     return resolve(publication.issues, word, today=now.date())
+
+
+def confirmed(issue: "IssueId", count: int, subject: str, confirm: str | None, *, command: str) -> int:
+    """Return the number of subscribers that a person or a script confirmed, for a command that mails so many.
+
+    Raises UsageError `confirm-form`; Refused `issue-changed` and `not-confirmed`.
+    """
+    if confirm is not None:
+        found = re.fullmatch(r"(?P<issue>[^:]+):(?P<count>\d+)", confirm)
+        if found is None:
+            raise UsageError(
+                "--confirm takes the issue and the number of subscribers", code="confirm-form",
+                hint=f"--confirm {issue}:{count}",
+            )  # fmt: skip
+        if found["issue"] != issue:
+            raise Refused(
+                f"{found['issue']} was confirmed, and this is {issue}", code="issue-changed",
+                hint=f"--confirm {issue}:{count}",
+            )  # fmt: skip
+        return int(found["count"])
+    if not sys.stdin.isatty():
+        raise Refused(
+            "a live send is confirmed by its number of subscribers", code="not-confirmed",
+            hint=f"biweekly {command} {issue} --live --confirm {issue}:{count}",
+        )  # fmt: skip
+    speak.say(f"This mails {issue} “{subject}”.")
+    typed = typer.prompt(f"Type the number of subscribers to send to ({count})", err=True)
+    if typed.strip().replace(",", "") != str(count):
+        raise Refused("that is another number, so nothing was sent", code="not-confirmed")
+    return count
 
 
 @contextmanager
@@ -84,7 +119,7 @@ def tell(publication: "Publication", mailing: "Mailing", tally: "Tally", not_mai
         ("waiting", tally.waiting, "tried again on their own; biweekly resume or serve goes on"),
         ("failed", tally.failed, "refused for the reader's own address, or given up"),
         ("uncertain", tally.uncertain, "may have arrived; nothing retries them by itself: biweekly resolve"),
-        ("skipped", tally.skipped, "left or suppressed after planning"),
+        ("skipped", tally.skipped, "left or suppressed after planning, or the mailing was ended"),
         ("to go", tally.to_go, "not tried yet"),
     )
     for word, count, meaning in rows:

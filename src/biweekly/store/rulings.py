@@ -84,16 +84,17 @@ def count_failed(engine: Engine, mailing_id: MailingId) -> Failed:
     """Count the places whose standing outcome is a failure. Readers who are not mailed any more are *gone*."""
     standing = _standing(mailing_id, *_FAILED).subquery()
     query = (
-        select(standing.c.state, subscriber.c.standing == Standing.ACTIVE, func.count())
+        select(standing.c.state, subscriber.c.standing, func.count())
         .join(subscriber, subscriber.c.id == standing.c.subscriber)
-        .group_by(standing.c.state, subscriber.c.standing == Standing.ACTIVE)
+        .group_by(standing.c.state, subscriber.c.standing)
     )
-    counts: Counter[object] = Counter()
+    states: Counter[OutcomeState] = Counter()
+    gone = 0
     with reading(engine) as connection:
-        for state, active, count in connection.execute(query):
-            counts[OutcomeState(state)] += count
-            counts["gone"] += 0 if active else count
-    return Failed(counts[OutcomeState.REFUSED], counts[OutcomeState.EXPIRED], counts["gone"])
+        for state, who, count in connection.execute(query):
+            states[OutcomeState(state)] += count
+            gone += 0 if who == Standing.ACTIVE else count
+    return Failed(states[OutcomeState.REFUSED], states[OutcomeState.EXPIRED], gone)
 
 
 def _take_turn(connection: Connection, mailing_id: MailingId) -> MailingState | None:
