@@ -129,6 +129,8 @@ def test_where_it_is_narrow_counts_of_nobody_go_first() -> None:
     )
     assert fitted(found, course, 72) == ("Sending  43 %", 14, "860 of 2,000 · 3 failed · 143/s · 8 s left")
     assert fitted(found, course, 60) == ("43 %", 11, "860 of 2,000 · 3 failed · 143/s · 8 s left")
+    worse = tally(accepted=830, failed=10, waiting=20, uncertain=20)
+    assert fitted(worse, course, 66) == ("43 %", 0, "860 of 2,000 · 10 failed · 20 waiting · 20 uncertain · 143/s")
     assert fitted(found, course, 30) == ("43 %", 0, "860 of 2,000 · 3 failed")
 
 

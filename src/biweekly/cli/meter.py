@@ -122,8 +122,9 @@ def fitted(tally: "Tally", course: Course, width: int) -> tuple[str, int, str]:
         room = width - len(before) - len(words) - 3
         if room >= _NARROWEST_BAR:
             return before, min(room, _WIDEST_BAR), words
-    before, after = choices[-1]
-    return before, 0, " · ".join(after)
+    bare = [(before, " · ".join(after)) for before, after in choices]
+    before, words = next((one for one in bare if len(one[0]) + len(one[1]) + 2 <= width), bare[-1])
+    return before, 0, words
 
 
 class Meter:
