@@ -265,8 +265,7 @@ def test_it_can_be_asked_while_another_process_sends(
         paper.use_relay(relay.port)
         issue = paper.compose()
         sender = start(*paper.confirm(issue))
-        wait_until(lambda: len(relay.accepted) >= 1 and bool(mailing_of(paper)), "the mailing to be on its way")
-        wait_until(lambda: mailing_of(paper)["in_flight"] > 0, "a letter that hangs")
+        wait_until(lambda: mailing_of(paper).get("in_flight", 0) > 0, "letters on their way, of which one hangs")
         mailing = mailing_of(paper)
         assert mailing["senders"] == [sender.pid]
         assert mailing["state"] == "sending"
