@@ -115,7 +115,6 @@ def _mailed(shop: Workshop, root: Path, readers: int) -> Iterator[Row]:
     checked(process.returncode == 0, f"mailing {readers:,} ended with {process.returncode}:\n{told}")
     if counts is not None:
         checked(counts.letters == readers, f"{readers:,} were mailed and {counts.letters:,} letters arrived")
-    first = counts.first - began if counts is not None else 0.0
     early, late = sights.at(readers // 10), sights.at(readers)
     loud = machine.loud(foreign)
     yield Row(
@@ -124,7 +123,9 @@ def _mailed(shop: Workshop, root: Path, readers: int) -> Iterator[Row]:
     )  # fmt: skip
     if early and late:
         yield Row("  held at a tenth, and at the end", f"{early:.0f} MB, {late:.0f} MB", "", late / early)
-    yield Row("  command to first letter", f"{first:.1f} s", "", first, "s", floor=8, less=True)
+    if counts is not None:
+        first = counts.first - began
+        yield Row("  command to first letter", f"{first:.1f} s", "", first, "s", floor=8, less=True)
     shop.clear(root)
 
 

@@ -36,7 +36,7 @@ def rendered(shop: Workshop, size: Size) -> Iterator[Row]:
     warm = median(times[1:])
     yield Row(
         f"an issue of {REPORTS} reports rendered, warm", f"{warm:.0f} ms", "", warm, "ms", floor=100, goal=60,
-        less=True, note=f"{html / 1000:.0f} KB of HTML; the first time {times[0]:.0f} ms",
+        less=True, note=f"{html / 1000:.0f} KB of HTML; the first time in this process {times[0]:.0f} ms",
     )  # fmt: skip
     shop.clear(root)
 

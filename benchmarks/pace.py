@@ -72,6 +72,7 @@ def _pace(shop: Workshop, size: Size, rate: int) -> Paced:
             )  # fmt: skip
             try:
                 began = _first(log, sender)
+                started = (machine.cpu_of(sender.pid), machine.cpu_of(sink.pid))
                 time.sleep(max(0.0, began + size.paced_seconds - time.monotonic()))
                 checked(sender.poll() is None, f"a paced mailing ended by itself: {_talk(shop.folder)}")
                 spent, sink_spent = machine.cpu_of(sender.pid), machine.cpu_of(sink.pid)
@@ -86,6 +87,7 @@ def _pace(shop: Workshop, size: Size, rate: int) -> Paced:
     # The even pace: what this lane's readers are of the list, they are of the rate.
     gap = 1 / (rate * (1 - _CRAWLING_SHARE))
     delays = [max(0.0, at - began - number * gap) for number, at in enumerate(quick)]
+    spent, sink_spent = spent - started[0], sink_spent - started[1]
     return Paced(begun / (rate * size.paced_seconds), delays, begun, crawled, sink_spent, spent, foreign)
 
 
