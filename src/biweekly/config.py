@@ -270,6 +270,7 @@ class WebConfig(_Part):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8765, ge=0, le=65535)
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
 
 
 class Config(_Part):
