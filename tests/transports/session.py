@@ -120,7 +120,7 @@ class Session(Voice):
         self.house.logins_tried += 1
         fault = self._peek("auth")
         if fault is not None and fault.do != "impostor":
-            self._authenticated = await self._at("auth", WELCOME, fault=fault)
+            self._authenticated = await self._answer(fault, WELCOME)
             return
         try:
             reply = await judge(argument, self.habits, self._challenge, impostor=fault is not None)
@@ -175,7 +175,7 @@ class Session(Voice):
             await self.say(refusal)
             if refusal.startswith("421"):
                 raise Over
-        elif await self._at("rcpt", "250 2.1.5 recipient ok", fault=fault):
+        elif await self._answer(fault, "250 2.1.5 recipient ok"):
             self._recipients.append(recipient)
 
     # --- the content ---------------------------------------------------------------------------------------------
@@ -188,18 +188,19 @@ class Session(Voice):
         if fault is None and not self._recipients:
             await self.say("554 5.5.1 no valid recipients")
             return
-        if not await self._at("data", "354 go ahead", fault=fault):
+        if not await self._answer(fault, "354 go ahead"):
             return
         fault = self._peek("content")
         if fault is not None:
             while len(self.buffer) < fault.after_bytes:
                 await self.more()
             await self.misbehave(fault, "250 2.0.0 too early", before=False)
-            if fault.do != "reply":
+            if fault.do not in ("reply", "stay"):
                 raise Over
-            # The client may go on or hang up; whatever it still writes is kept as it came.
-            while True:
-                await self.more()
+            # The client may hang up, or go on to the end of what is thrown away.
+            await self._content()
+            self._forget()
+            return
         await self._decide(await self._content())
 
     async def _bdat(self, argument: str) -> None:
@@ -246,7 +247,7 @@ class Session(Voice):
         elif taken or (fault is not None and fault.do == "reply" and fault.text.startswith("2")):
             self._carried += 1
             self.house.account.enter(mail_from, recipients, content)
-            await self._at("dot", _TAKEN, fault=fault)
+            await self._answer(fault, _TAKEN)
         elif fault is not None:
             await self.misbehave(fault, _TAKEN)
 
@@ -282,9 +283,11 @@ class Session(Voice):
         named = phase in ("rcpt", "data", "bdat", "content", "dot")
         return self.house.script.fault_at(phase, self._last_recipient if named else None)
 
-    async def _at(self, phase: str, ordinary: str, *, fault: Fault | None = None) -> bool:
+    async def _at(self, phase: str, ordinary: str) -> bool:
         """Answer as scripted, else as usual; whether the answer was a positive one."""
-        fault = fault or self._peek(phase)
+        return await self._answer(self._peek(phase), ordinary)
+
+    async def _answer(self, fault: Fault | None, ordinary: str) -> bool:
         if fault is None:
             if ordinary:
                 await self.say(ordinary)

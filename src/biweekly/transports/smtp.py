@@ -117,6 +117,8 @@ class SmtpTransport:
         except Exception:  # noqa: BLE001 - the sender knows; the only safe thing left to do here is to say no more
             with contextlib.suppress(Exception):
                 self.cut()
+            with contextlib.suppress(Exception):
+                self._ear.stirred()
             return
         finally:
             self._gathering = False
