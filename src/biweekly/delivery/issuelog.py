@@ -1,7 +1,7 @@
 """Edge: filesystem. One log for each issue: JSON lines, by subscriber number and domain, never an address.
 
 A line is written after the commit it tells of. What a crash kept from being written is filled in from the ledger, so
-that the log accounts for every place without the database. Each line is documented in docs/running.md.
+that the log accounts for every place without the database. Each line is documented in docs/log.md.
 """
 
 import json
