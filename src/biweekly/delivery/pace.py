@@ -59,10 +59,11 @@ def slow_down(pace: Pace, *, seen: float, why: str, now: datetime) -> Pace:
     if pace.resting(now):
         return pace
     going = seen if pace.rate is None else min(seen, pace.rate)
-    soon = pace.since is not None and now - pace.since < _AGAIN_WITHIN and pace.rest > timedelta(0)
+    last = pace.rest_until or pace.since
+    soon = last is not None and now - last < _AGAIN_WITHIN and pace.rest > timedelta(0)
     rest = min(pace.rest * 2, LONGEST_REST) if soon else FIRST_REST
     return replace(
-        pace, rate=max(SLOWEST, going / 2), too_fast=max(SLOWEST, going), since=now, rest=rest, rest_until=now + rest,
+        pace, rate=max(going / 2, min(SLOWEST, going)), too_fast=going, since=now, rest=rest, rest_until=now + rest,
         why=why,
     )  # fmt: skip
 

@@ -22,7 +22,10 @@ def hours(span: tuple[time, time] | None, zone: tzinfo) -> Callable[[datetime], 
         if not within:
             return None
         day = local.date() if clock < ends else local.date() + _DAY
-        return datetime.combine(day, ends, zone).astimezone(UTC)
+        end = datetime.combine(day, ends, zone)
+        if end.astimezone(UTC) <= now.astimezone(UTC):  # in the night in which the clocks say an hour twice, it is the second one
+            end = end.replace(fold=1)
+        return end.astimezone(UTC)
 
     return until
 
