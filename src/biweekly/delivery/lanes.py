@@ -82,7 +82,7 @@ class Board:
         """Return the place whose turn it is and count it as on its way; None where none may go now."""
         if not self._due:
             return None
-        may_be_slow = self._slow_in_flight < self._most_slow or not self._quick_waiting()
+        may_be_slow = self._slow_in_flight < self._most_slow or not self._quick_waiting(today)
         for _ in range(len(self._rota)):
             lane = self._rota[0]
             self._rota.rotate(-1)
@@ -90,8 +90,8 @@ class Board:
                 return self._start(lane, now)
         return None
 
-    def _quick_waiting(self) -> bool:
-        return any(lane.due and lane.quick for lane in self._rota)
+    def _quick_waiting(self, today: datetime) -> bool:
+        return any(lane.due and lane.quick and not lane.pace.resting(today) for lane in self._rota)
 
     def _may_go(self, lane: LaneState, now: float, today: datetime) -> bool:
         if lane.pace.rest_until is not None and lane.pace.resting(today):

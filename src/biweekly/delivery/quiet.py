@@ -23,8 +23,8 @@ def hours(span: tuple[time, time] | None, zone: tzinfo) -> Callable[[datetime], 
             return None
         day = local.date() if clock < ends else local.date() + _DAY
         end = datetime.combine(day, ends, zone)
-        if end.astimezone(UTC) <= now.astimezone(UTC):  # in the night in which the clocks say an hour twice, it is the second one
-            end = end.replace(fold=1)
+        if end.astimezone(UTC) <= now.astimezone(UTC):
+            end = end.replace(fold=1)  # in the night in which the clocks say an hour twice, it is the second one
         return end.astimezone(UTC)
 
     return until
