@@ -137,7 +137,9 @@ def nodemailer(shop: Workshop, letter: Path, letters: int, *, key: Path | None =
     node = machine.program("node")
     if node is None:
         return None
-    if subprocess.run([node, "-e", "require('nodemailer')"], check=False, capture_output=True).returncode:
+    asked = [node, "-e", "require('nodemailer')"]
+    # Asked from where the script stands: that is where node looks for it.
+    if subprocess.run(asked, check=False, capture_output=True, cwd=_NODEMAILER.parent).returncode:
         return None
 
     def contend() -> Run:
