@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final, Self
 
 from sqlalchemy import Engine
 
+from biweekly.apart import freeze_apart
 from biweekly.delivery.issuelog import IssueLog
 from biweekly.delivery.sending_lock import sole_sender
 from biweekly.errors import IssueError
 from biweekly.model.address import Address
-from biweekly.model.issue import Edition, IssueId, VariantName
+from biweekly.model.issue import Edition, Frozen, IssueId, VariantName
 from biweekly.model.mailing import (
     Lane,
     Letter,
@@ -85,7 +86,7 @@ class Office:
         """Let go."""
         self.close()
 
-    def freeze(self, issue: IssueId) -> tuple[Edition, tuple[str, str, bytes]]:
+    def freeze(self, issue: IssueId) -> tuple[Edition, Frozen]:
         """Render an issue, and return its edition with hash, web address and bytes."""
         return _freeze(self.publication, issue, utc_now())
 
@@ -114,8 +115,12 @@ def open_office(
     progress: Callable[[Sequence[Settled]], None] = lambda _: None,
     clock: Callable[[], datetime] = utc_now,
     stop: threading.Event | None = None,
+    apart: bool = False,
 ) -> Office:
-    """Build the mailing service. `stop`, set from any thread, ends a mailing under way in good order."""
+    """Build the mailing service. `stop`, set from any thread, ends a mailing under way in good order.
+
+    With `apart` issues are rendered in a process of their own: for one that will send for a long time.
+    """
     engine = open_store(publication)
     delivery = publication.config.delivery
     books = Books(engine, publication.newsletter, seeds=delivery.seeds, canary=delivery.canary)
@@ -124,7 +129,7 @@ def open_office(
     schedule = publication.config.schedule
     doors = Doors(
         books=books,
-        freeze=lambda issue: _freeze(publication, issue, clock()),
+        freeze=lambda issue: (freeze_apart if apart else _freeze)(publication, issue, clock()),
         carry=postroom.carry,
         insist_free=lambda: _insist_free(publication, engine),
         mailed=lambda mailing: _write_sent(publication, books, mailing),
@@ -139,7 +144,7 @@ def open_office(
     return Office(publication, engine, books, postroom, Mailings(doors), stop)
 
 
-def _freeze(publication: Publication, issue: IssueId, now: datetime) -> tuple[Edition, tuple[str, str, bytes]]:
+def _freeze(publication: Publication, issue: IssueId, now: datetime) -> tuple[Edition, Frozen]:
     from biweekly.frozen import to_json
     from biweekly.newsroom import open_newsroom
 

@@ -70,7 +70,7 @@ def sending_office(publication: "Publication") -> Iterator["Office"]:
     """Open the office for a command that sends: Ctrl-C and SIGTERM end its mailing in good order."""
     from biweekly.wiring import open_office
 
-    with open_office(publication) as office, _stopping(office.stop):
+    with open_office(publication, apart=True) as office, _stopping(office.stop):
         yield office
 
 

@@ -48,7 +48,7 @@ def send(
             speak.say(f"{speak.paint('!', 'yellow')} {warning}")
         number = confirmed(wanted, plan.subscribers, plan.edition.subject, confirm, command="send")
         with progress_of(office, wanted, anew=True):
-            mailing, carried = office.mailings.send(wanted, confirmed=number, now=utc_now())
+            mailing, carried = office.mailings.send(wanted, confirmed=number, now=utc_now(), plan=plan)
         code = account_for(publication, office, wanted, carried, mailing, as_json=as_json)
     raise typer.Exit(code)
 

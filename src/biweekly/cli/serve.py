@@ -149,7 +149,7 @@ def _run_clock(publication: "Publication") -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         # From a thread: a handler runs in the midst of whatever holds the event's own lock.
         signal.signal(number, lambda *_: threading.Thread(target=stop.set).start())
-    with open_clock(publication, say=lambda line: speak.say(f"clock: {line}"), stop=stop) as fortnight:
+    with open_clock(publication, say=lambda line: speak.say(f"clock: {line}"), stop=stop, apart=True) as fortnight:
         Alarm(fortnight.tick, trouble=speak.complain, woke=woke).run(stop)
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Literal, Protocol
 
 from biweekly.errors import BiweeklyError
-from biweekly.model.issue import Edition, IssueId
+from biweekly.model.issue import Edition, Frozen, IssueId
 from biweekly.model.mailing import Failed, Mailing, MailingId, MailingKind, MailingState, Ruled, Tally
 from biweekly.model.subscriber import SubscriberId
 
@@ -19,10 +19,10 @@ class Books(Protocol):
     def find(self, mailing: MailingId) -> Mailing: ...  # noqa: D102
     def count_readers(self) -> tuple[Mapping[str, int], Mapping[str, int]]: ...  # noqa: D102
     def enter(  # noqa: D102
-        self, issue: IssueId, kind: MailingKind, frozen: tuple[str, str, bytes], *, due: datetime | None, now: datetime
+        self, issue: IssueId, kind: MailingKind, frozen: Frozen, *, due: datetime | None, now: datetime
     ) -> Mailing: ...
     def enter_and_begin(  # noqa: D102
-        self, issue: IssueId, kind: MailingKind, frozen: tuple[str, str, bytes], *, expected: int, now: datetime
+        self, issue: IssueId, kind: MailingKind, frozen: Frozen, *, expected: int, now: datetime
     ) -> Mailing: ...
     def begin(self, mailing: MailingId, *, now: datetime) -> Mailing | None: ...  # noqa: D102
     def change_state(  # noqa: D102
@@ -55,7 +55,7 @@ class Books(Protocol):
     def resend(self, mailing: MailingId, *, who: str, why: str, now: datetime) -> Sequence[Ruled]: ...  # noqa: D102
     def cancel(self, mailing: MailingId, *, reason: str, now: datetime) -> int: ...  # noqa: D102
     def stop_press(  # noqa: D102
-        self, stopped: Mailing, kind: MailingKind, frozen: tuple[str, str, bytes], *, expected: int, now: datetime
+        self, stopped: Mailing, kind: MailingKind, frozen: Frozen, *, expected: int, now: datetime
     ) -> Mailing: ...
 
 
@@ -85,7 +85,7 @@ class Doors:
     """
 
     books: Books
-    freeze: Callable[[IssueId], tuple[Edition, tuple[str, str, bytes]]]
+    freeze: Callable[[IssueId], tuple[Edition, Frozen]]
     carry: Callable[[Mailing], Carried]
     insist_free: Callable[[], None]
     mailed: Callable[[Mailing], None]

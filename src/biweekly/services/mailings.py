@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from biweekly.errors import BiweeklyError, NothingToDo, Refused, RelayUnavailable, UsageError
-from biweekly.model.issue import Edition, IssueId
+from biweekly.model.issue import Edition, Frozen, IssueId
 from biweekly.model.mailing import Mailing, MailingKind, MailingState, Tally
 from biweekly.services.doors import Books, Carried, Doors
 
@@ -32,6 +32,7 @@ class SendingPlan:
     edition: Edition
     readers: Mapping[str, int]
     not_mailed: Mapping[str, int]
+    frozen: Frozen
 
     @property
     def subscribers(self) -> int:
@@ -57,9 +58,9 @@ class Mailings:
     def plan(self, issue: IssueId) -> SendingPlan:
         """Say who would get what. Raises Refused where the issue had its mailing; renders, sends nothing."""
         self._refuse_second(issue)
-        edition, _ = self._doors.freeze(issue)
+        edition, frozen = self._doors.freeze(issue)
         readers, others = self._books.count_readers()
-        return SendingPlan(issue, self._kind(), edition, readers, others)
+        return SendingPlan(issue, self._kind(), edition, readers, others, frozen)
 
     def of_issue(self, issue: IssueId, *, mailing: int | None = None) -> Mailing:
         """Return the mailing a report is about: the one named, else the regular one, else the latest."""
@@ -85,13 +86,16 @@ class Mailings:
 
     # -- sending -----------------------------------------------------------------------------------------------------
 
-    def send(self, issue: IssueId, *, confirmed: int, now: datetime) -> tuple[Mailing, Carried]:
+    def send(
+        self, issue: IssueId, *, confirmed: int, now: datetime, plan: SendingPlan | None = None
+    ) -> tuple[Mailing, Carried]:
         """Send an issue now, to exactly the number of subscribers that a person confirmed.
 
-        Raises Refused `count-changed` where it is another number, `no-subscribers` where there is none.
+        What goes out is the edition of the `plan` they saw; without one the issue is rendered now. Raises Refused
+        `count-changed` where it is another number, `no-subscribers` where there is none.
         """
         self._refuse_second(issue)
-        _, frozen = self._doors.freeze(issue)
+        frozen = self._doors.freeze(issue)[1] if plan is None else plan.frozen
         if confirmed == 0:
             raise Refused("there is nobody to send to", code="no-subscribers", hint="biweekly subscribers import FILE")
         self._doors.insist_free()

@@ -7,7 +7,7 @@ from typing import Literal, TypedDict
 from sqlalchemy import Connection, Engine
 
 from biweekly.delivery.plan import assign_lanes
-from biweekly.model.issue import IssueId
+from biweekly.model.issue import Frozen, IssueId
 from biweekly.model.mailing import Failed, Mailing, MailingId, MailingKind, MailingState, Ruled, Tally
 from biweekly.model.subscriber import SubscriberId
 from biweekly.store import accounts, editions, endings, ledger, mailings, rulings
@@ -49,7 +49,7 @@ class Books:
             return mailings.count_readers(connection), mailings.count_not_mailed(connection)
 
     def enter(
-        self, issue: IssueId, kind: MailingKind, frozen: tuple[str, str, bytes], *, due: datetime | None, now: datetime
+        self, issue: IssueId, kind: MailingKind, frozen: Frozen, *, due: datetime | None, now: datetime
     ) -> Mailing:
         """Keep an edition (its hash, the web version's address, its bytes) and write down a mailing of it."""
         with writing(self.engine) as connection:
@@ -57,7 +57,7 @@ class Books:
         return self.find(key)
 
     def _enter(
-        self, connection: Connection, issue: IssueId, kind: MailingKind, frozen: tuple[str, str, bytes], *,
+        self, connection: Connection, issue: IssueId, kind: MailingKind, frozen: Frozen, *,
         due: datetime | None, now: datetime,
     ) -> MailingId:  # fmt: skip
         sha256, web_id, body = frozen
@@ -71,7 +71,7 @@ class Books:
         )  # fmt: skip
 
     def enter_and_begin(
-        self, issue: IssueId, kind: MailingKind, frozen: tuple[str, str, bytes], *, expected: int, now: datetime
+        self, issue: IssueId, kind: MailingKind, frozen: Frozen, *, expected: int, now: datetime
     ) -> Mailing:
         """Write down a mailing and freeze its audience in one commit.
 
@@ -180,7 +180,7 @@ class Books:
             return endings.end_rest(connection, mailing, reply=endings.CANCELLED, reason=reason, now=now)
 
     def stop_press(
-        self, stopped: Mailing, kind: MailingKind, frozen: tuple[str, str, bytes], *, expected: int, now: datetime
+        self, stopped: Mailing, kind: MailingKind, frozen: Frozen, *, expected: int, now: datetime
     ) -> Mailing:
         """End a paused mailing, and freeze those it had not reached as the audience of another one, in one commit.
 

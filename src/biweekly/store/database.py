@@ -98,7 +98,7 @@ def _explain(error: SQLAlchemyError, engine: Engine) -> StoreError:
         return StoreError(
             f"the database is not set up: {cause}", code="database-not-set-up", place=place, hint="biweekly db upgrade"
         )
-    if "locked" in cause:
+    if "locked" in cause or "lock timeout" in cause:
         return StoreError(
             "the database is in use and did not answer in time", code="database-locked", place=place,
             hint="try again; if it stays so, look for a program that holds it open",

@@ -16,6 +16,7 @@ from biweekly.store.tables import lane, mailing, shard, to_ms
 
 CANCELLED: Final = "cancelled"
 STOP_PRESS: Final = "stop-press"
+_PATIENCE_MS: Final = 10_000
 
 _SAME: Final = "x.mailing = a.mailing AND x.lane = a.lane AND x.pos = a.pos"
 _HAS_OUTCOME: Final = f"EXISTS (SELECT 1 FROM outcome x WHERE {_SAME})"  # noqa: S608 - own words
@@ -25,7 +26,12 @@ _UNSETTLED: Final = f"({_WAITS} OR NOT {_HAS_OUTCOME})"
 
 
 def insist_at_rest(connection: Connection, mailing_id: MailingId) -> None:
-    """Lock a mailing for ending it; Refused `not-paused`, or `another-sender` where somebody holds a part of it."""
+    """Lock a mailing for ending it; Refused `not-paused`, or `another-sender` where somebody holds a part of it.
+
+    A sender that was frozen in the midst of a commit is not waited for: StoreError `database-locked`, as on SQLite.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL lock_timeout = {_PATIENCE_MS}"))
     query = select(mailing.c.state).where(mailing.c.id == mailing_id).with_for_update()
     if connection.execute(query).scalar() != MailingState.PAUSED:
         raise Refused("only a paused mailing can be ended", code="not-paused", hint="biweekly pause")
