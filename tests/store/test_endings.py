@@ -13,7 +13,7 @@ from tests.store.ending import books_in_order, carry, everything, hold, settle, 
 from biweekly.errors import Refused, StoreError
 from biweekly.model.issue import IssueId
 from biweekly.model.mailing import Mailing, MailingId, MailingKind, MailingState
-from biweekly.store import reading, tables, writing
+from biweekly.store import endings, open_database, reading, tables, writing
 from biweekly.store.books import Books
 from biweekly.store.ledger import Fenced
 
@@ -142,6 +142,29 @@ def test_while_somebody_holds_a_part_nothing_is_ended(
     books_in_order(engine)
 
 
+@pytest.mark.postgresql
+def test_a_sender_frozen_in_the_midst_of_a_commit_is_not_waited_for(
+    request: pytest.FixtureRequest, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endings, "_PATIENCE_MS", 50)
+    engine = open_database(request.getfixturevalue("postgresql_url"))
+    books = Books(engine, "main")
+    with writing(engine) as connection:
+        person = {"id": 1, "key_hash": b"1", "address_id": 1, "standing": "active", "variant": "html", "since": now}
+        mailbox = {"id": 1, "subscriber": 1, "address": "r@d.example", "name": "", "domain": "d.example", "at": now}
+        connection.execute(tables.subscriber.insert().values(**person))
+        connection.execute(tables.address.insert().values(**mailbox))
+    mailing = books.enter_and_begin(IssueId("i"), MailingKind.REGULAR, NEXT, expected=1, now=now)
+    books.pause(mailing.id, reason=None, now=now)
+    with writing(engine) as frozen:
+        frozen.execute(update(tables.shard).values(cursor=tables.shard.c.cursor))
+        with pytest.raises(StoreError) as error:
+            books.cancel(mailing.id, reason="", now=now)
+    assert error.value.code == "database-locked"
+    assert books.cancel(mailing.id, reason="", now=now) == 1
+    engine.dispose()
+
+
 def test_a_sender_from_before_the_end_writes_nothing_more(
     engine: Engine, readers: Readers, begun: Begin, books: Books, now: datetime
 ) -> None:
@@ -244,10 +267,7 @@ def test_a_stop_press_can_itself_be_stopped(
     assert [one.id for one in books.of_issue(IssueId("2026-11-26"))] == [mailing.id, third.id, second.id]
 
 
-def test_lanes_of_many_shards_are_carried_over_whole(
-    sqlite_engine: Engine, readers: Callable[..., Sequence[int]], now: datetime
-) -> None:
-    del readers
+def test_lanes_of_many_shards_are_carried_over_whole(sqlite_engine: Engine, now: datetime) -> None:
     books = Books(sqlite_engine, "main")
     count = tables.SHARD_SIZE * 2 + 7
     with writing(sqlite_engine) as connection:
