@@ -17,6 +17,7 @@ from biweekly.transports.wire import Timeouts
 
 Tls = Literal["implicit", "starttls", "none"]
 Answer = Reply | TransportError
+_PATIENCE = 60.0  # of a test that waits for what never comes
 
 
 def letter(number: int = 1, *, to: str = "", content: bytes = b"", utf8: bool = False) -> Letter:
@@ -73,9 +74,10 @@ class Listener:
 
     async def until(self, enough: Callable[[], bool]) -> None:
         """Wait until something holds, looking at each stirring."""
-        while not enough():
-            self._news.clear()
-            await self._news.wait()
+        async with asyncio.timeout(_PATIENCE):
+            while not enough():
+                self._news.clear()
+                await self._news.wait()
 
     async def carry(self, transport: SmtpTransport) -> None:
         """Give it letters until all are answered or it has closed."""
