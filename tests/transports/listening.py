@@ -58,6 +58,7 @@ class Listener:
         self.told.setdefault(one.spot.pos, []).append(answer)
         if self.again and isinstance(answer, RelayUnavailable):
             self.waiting.appendleft(one)
+        self._news.set()
         self.on_answered(one)
 
     def stirred(self) -> None:

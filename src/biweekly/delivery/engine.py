@@ -83,7 +83,8 @@ class _Sending:
         self.claimed = 0
         self.halting = False
         self.stir = asyncio.Event()  # something for the keeper
-        self.alarm: asyncio.TimerHandle | None = None
+        self.alarm: asyncio.Handle | None = None
+        self.rings_at = 0.0
         self.lease_from = bench.monotonic()
 
     async def run(self) -> Result:
@@ -308,10 +309,12 @@ class _Sending:
         if seconds is None or self.halting:
             return
         loop = asyncio.get_running_loop()
-        if self.alarm is None or self.alarm.when() > loop.time() + seconds or self.alarm.when() <= loop.time():
+        at = loop.time() + seconds
+        # The handle of a loop does not always tell when it rings.
+        if self.alarm is None or self.rings_at > at or self.rings_at <= loop.time():
             if self.alarm is not None:
                 self.alarm.cancel()
-            self.alarm = loop.call_later(seconds, self._pump)
+            self.alarm, self.rings_at = loop.call_at(at, self._pump), at
 
     def handed(self, letter: Letter) -> None:
         """Say so before the first byte of content leaves. A crash from here on leaves the letter in doubt."""

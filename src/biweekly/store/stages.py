@@ -3,11 +3,11 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, Engine, Table, func, select, text
 
 from biweekly.model.mailing import MailingId
 from biweekly.store.database import reading
-from biweekly.store.tables import lane, outcome
+from biweekly.store.tables import lane, outcome, waiting
 
 SEEDS, CANARY, REST = 0, 1, 2
 SEED_LANE, CANARY_LANE = "seeds", "canary"
@@ -16,7 +16,8 @@ SEED_LANE, CANARY_LANE = "seeds", "canary"
 def open_stage(engine: Engine, mailing_id: MailingId, wait: timedelta, now: datetime) -> tuple[int, datetime | None]:
     """Return the stage that may be claimed now, and until when it waits where it has to.
 
-    A stage is over once each of its places was tried; the one after the canary waits from its last outcome on.
+    A stage is over once each of its places was tried; the one after the canary waits from its last outcome on, or where
+    a place was put off, from its first try.
     """
     c = lane.c
     tried = c.accepted + c.waiting + c.refused + c.expired + c.skipped + c.in_doubt
@@ -24,14 +25,21 @@ def open_stage(engine: Engine, mailing_id: MailingId, wait: timedelta, now: date
         stage = connection.execute(select(func.min(c.stage)).where(c.mailing == mailing_id, c.planned > tried)).scalar()
         if stage is None or stage < REST:
             return REST if stage is None else int(stage), None
-        last = connection.execute(
-            select(func.max(outcome.c.at))
-            .join(lane, (lane.c.mailing == outcome.c.mailing) & (lane.c.lane == outcome.c.lane))
-            .where(outcome.c.mailing == mailing_id, lane.c.stage == CANARY)
-        ).scalar()
+        tries = _latest(connection, outcome, "at", mailing_id), _latest(connection, waiting, "first_at", mailing_id)
+    last = max((at for at in tries if at is not None), default=None)
     if last is None or now >= last + wait:
         return REST, None
     return CANARY, last + wait
+
+
+def _latest(connection: Connection, table: Table, column: str, mailing_id: MailingId) -> datetime | None:
+    """Return the latest moment of the canary's rows."""
+    of_canary = (lane.c.mailing == table.c.mailing) & (lane.c.lane == table.c.lane)
+    query = select(func.max(table.c[column])).join(lane, of_canary)
+    found: datetime | None = connection.execute(
+        query.where(table.c.mailing == mailing_id, lane.c.stage == CANARY)
+    ).scalar()
+    return found
 
 
 def set_apart(

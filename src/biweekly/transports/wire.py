@@ -86,7 +86,8 @@ class Wire(asyncio.Protocol):
         self._ground: asyncio.Transport | None = None
         self._deadline: float | None = None
         self._limit = 0.0
-        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm: asyncio.Handle | None = None
+        self._rings_at = 0.0
 
     # --- what the loop calls -------------------------------------------------------------------------------------
 
@@ -138,10 +139,10 @@ class Wire(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self._limit = seconds
         self._deadline = loop.time() + seconds
-        if self._alarm is None or self._alarm.when() > self._deadline:
+        if self._alarm is None or self._rings_at > self._deadline:
             if self._alarm is not None:
                 self._alarm.cancel()
-            self._alarm = loop.call_at(self._deadline, self._ring)
+            self._alarm, self._rings_at = loop.call_at(self._deadline, self._ring), self._deadline
 
     def rest(self) -> None:
         """Await nothing."""
@@ -229,7 +230,7 @@ class Wire(asyncio.Protocol):
             return
         loop = asyncio.get_running_loop()
         if loop.time() < self._deadline:
-            self._alarm = loop.call_at(self._deadline, self._ring)
+            self._alarm, self._rings_at = loop.call_at(self._deadline, self._ring), self._deadline
         elif self.hearer is None or self.hearer.overdue():
             self._deadline = None
             self._over("relay-timeout", f"the relay did not answer within {self._limit:g} s")
