@@ -3,11 +3,17 @@ import email.policy
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
+from typing import Final
 
 import pytest
-from hypothesis import given
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.support.dkimpy_judge import verdicts
 
+from biweekly.dkim import DkimSigner, SigningKey, dns_record, record_name
 from biweekly.errors import RenderError
 from biweekly.letter import Stamp, Stationery, gate, gate_fields, prepare
 from biweekly.model.issue import Edition, IssueId, Variant, VariantName
@@ -154,6 +160,22 @@ def test_the_gate_lets_nothing_malformed_pass(content: bytes, what: str) -> None
     assert error.value.code == "letter-unfit"
 
 
+# What some relay or other takes for the end of a message, besides CRLF.CRLF (SMTP smuggling, VU#302671).
+PSEUDO_TERMINATORS: Final = ("\n.\n", "\n.\r\n", "\r.\r", "\r\n.\n", "\r\n.\r", "\r.\r\n", "\r\n\x00.\r\n")
+
+
+@pytest.mark.parametrize("end", PSEUDO_TERMINATORS)
+def test_what_some_relay_takes_for_an_end_is_refused_and_no_words_make_one(end: str) -> None:
+    with pytest.raises(RenderError) as error:
+        gate(f"Subject: x\r\n\r\none{end}two\r\n".encode())
+    assert error.value.code == "letter-unfit"
+    words = f"one{end}two bwph_reader_name_{NONCE}{end}"
+    for variant in VariantName:
+        raw = b"".join(paper(text=words, html=f"<p>{words}").address(place(variant=variant), unsubscribe=TOKEN).content)
+        gate(raw)
+        assert b"\n." not in raw
+
+
 @pytest.mark.parametrize("name", ["a\x00b", "a\x7fb"])
 def test_a_name_with_a_control_character_stops_that_letter(name: str) -> None:
     with pytest.raises(RenderError) as error:
@@ -195,3 +217,76 @@ def test_any_subject_comes_back_as_it_was_in_rows_that_fit(subject: str) -> None
     if not subject.isascii():
         assert all(len(row) <= 76 for row in rows[0].split(b"\r\n"))
         assert str(email.message_from_bytes(raw, policy=email.policy.default)["Subject"]) == subject
+
+
+# --- signed ------------------------------------------------------------------------------------------------------
+
+# In the past for good: dkimpy refuses what was signed in the future, by the machine's clock.
+SIGNED_AT: Final = replace(STAMP, at=datetime(2025, 11, 27, 8, tzinfo=UTC))
+ODD_READERS: Final = (
+    ("Nino", "nino@d.example"),
+    ("", "nobody@d.example"),
+    ("ნინო ბერიძე", "nino@d.example"),
+    ("شیرین رستمی", "shirin@d.example"),
+    ('Ruth "the Quill" O\'Malley, Ph.D. (retd.)', "ruth@d.example"),
+    ("Back\\slash; and @ sign <i>", "o'neil+tag@d.example"),
+    ("Maximiliana Theodora " * 10, "long@d.example"),
+    ("Max" * 300, f"{'long' * 16}@d.example"),
+    ("=?utf-8?q?not_encoded?=", "nino@d.example"),
+    (" \u00a0 blanks \t within ", "nino@d.example"),
+    ("Жанна", "жанна@d.example"),
+)
+
+
+@cache
+def signer() -> DkimSigner:
+    keys = SigningKey("rsa", generate_private_key(65537, 2048)), SigningKey("ed", Ed25519PrivateKey.generate())
+    return DkimSigner("review.example", keys)
+
+
+def judged(letter: Letter) -> list[bool]:
+    records = {record_name(one.selector, signer().domain): dns_record(one.key) for one in signer().keys}
+    return verdicts(b"".join(letter.content), records)
+
+
+@pytest.mark.parametrize("variant", VariantName)
+@pytest.mark.parametrize(("name", "address"), ODD_READERS)
+def test_any_readers_letter_in_any_variant_is_signed_well(variant: VariantName, name: str, address: str) -> None:
+    stationery = prepare(edition(), SIGNED_AT, signer=signer())
+    assert stationery.signed
+    reader = place(name, address, variant)
+    letter = stationery.address(reader, unsubscribe=TOKEN)
+    assert judged(letter) == [True, True]
+    # The signatures stand above a letter that is otherwise as it would be without them, at every try.
+    plain = b"".join(prepare(edition(), SIGNED_AT).address(reader, unsubscribe=TOKEN).content)
+    raw = b"".join(letter.content)
+    assert raw.startswith(b"DKIM-Signature: v=1; a=rsa-sha256;")
+    assert raw.endswith(plain)
+    assert raw == b"".join(stationery.address(reader, unsubscribe=TOKEN).content)
+    if address.isascii():
+        gate(raw)
+
+
+@settings(max_examples=50)
+@given(name=NAMES, text=st.text(st.characters(exclude_categories=["Cs"]), max_size=300), subject=NAMES)
+@example(name="", text="", subject="")
+@example(name="x", text="\n \n\t\n\n", subject=" ")
+def test_any_words_are_signed_well(name: str, text: str, subject: str) -> None:
+    body = f"{text.replace('bwph_', '')}bwph_reader_name_{NONCE}"
+    written = edition(html=body, text=body, subject=subject.replace("bwph_", ""))
+    stationery = prepare(written, SIGNED_AT, mark="[Test] ", signer=signer())
+    for variant in VariantName:
+        assert judged(stationery.address(place(name, variant=variant), unsubscribe=TOKEN)) == [True, True]
+
+
+def test_without_a_signer_nothing_is_signed() -> None:
+    stationery = prepare(edition(), SIGNED_AT)
+    assert not stationery.signed
+    assert judged(stationery.address(place(), unsubscribe=TOKEN)) == []
+
+
+def test_one_readers_signature_holds_for_no_other() -> None:
+    stationery = prepare(edition(), SIGNED_AT, signer=signer())
+    one, other = (stationery.address(place(name), unsubscribe=TOKEN) for name in ("Nino", "Bo"))
+    assert judged(other) == [True, True]
+    assert judged(replace(other, content=(one.content[0], *other.content[1:]))) == [False, False]

@@ -17,8 +17,6 @@ from tests.support.opendkim import OpenDkim
 from tests.support.postfix import Door, Postfix
 from tests.transports.relay import EVERYTHING, Accepted, Relay
 
-from biweekly.dkim import SIGNED
-
 # Every name is a trap for somebody: an encoder, a folder of lines, a rewriter of addresses.
 READERS: Final = (
     ("nino@d0.example", "ნინო ბერიძე", "html"),
@@ -30,6 +28,11 @@ READERS: Final = (
     ("o'neil@d6.example", "Zoë =?utf-8?q?no?= <i>", "html"),
 )
 BEYOND_ASCII: Final = ("жанна@d7.example", "Жанна", "html")
+# What a stranger must not be able to add, in the words of a reader's mail program.
+GUARDED: Final = (
+    "From", "To", "Cc", "Subject", "Date", "Reply-To", "Sender", "Message-ID", "MIME-Version", "Content-Type",
+    "Content-Transfer-Encoding", "List-Unsubscribe", "List-Unsubscribe-Post", "List-Id", "Feedback-ID",
+)  # fmt: skip
 ADDED: Final = "List-Unsubscribe: <https://evil.example/leave>"
 
 
@@ -137,7 +140,7 @@ def test_a_second_list_unsubscribe_added_by_postfix_breaks_all_signatures(arrive
 @pytest.mark.parametrize("variant", ["html", "text"])
 def test_any_signed_field_that_is_added_breaks_all_signatures(arrived: Round, variant: str) -> None:
     letter = arrived.letters[next(reader for reader, _, kind in READERS if kind == variant)]
-    for name in sorted(SIGNED):
+    for name in GUARDED:
         added = f"{name}: added@evil.example\r\n".encode()
         assert arrived.judges.verdicts(added + letter) == BROKEN, name
         # Last of the fields is where a judge that takes them from the top would not look.
