@@ -210,12 +210,15 @@ class Meter:
 
 @contextmanager
 def progress_of(office: "Office", issue: "IssueId", *, anew: bool) -> Iterator[None]:
-    """Show how far an issue's mailing is until the block ends; `anew`: of the one that is about to begin."""
-    known = {one.id for one in office.books.of_issue(issue)} if anew else set()
+    """Show how far an issue's mailing is until the block ends; `anew`: of the one that is about to begin.
+
+    Otherwise it is one that was not over at the beginning: after a stop-press, the mailing that took over.
+    """
+    others = {one.id for one in office.books.of_issue(issue) if anew or one.finished is not None}
 
     def find() -> "Mailing | None":
         found: Sequence[Mailing] = office.books.of_issue(issue)
-        return next((one for one in found if one.id not in known and one.started is not None), None)
+        return next((one for one in found if one.id not in others and one.started is not None), None)
 
     with Meter(find, lambda mailing: office.books.tally(mailing.id)):
         yield
