@@ -20,7 +20,7 @@ from biweekly.errors import (
     StoreError,
     UsageError,
 )
-from biweekly.model.issue import Edition, IssueId, Variant, VariantName
+from biweekly.model.issue import Edition, Frozen, IssueId, Variant, VariantName
 from biweekly.model.mailing import (
     Mailing,
     MailingKind,
@@ -71,6 +71,7 @@ class World:
     log: list[tuple[str, str, Mapping[str, object]]] = field(default_factory=list)
     mailed_to: Counter[tuple[str, int]] = field(default_factory=Counter)
     to_relay: bool = True
+    freeze: Callable[[IssueId], tuple[Edition, Frozen]] = edition_of
 
     @property
     def books(self) -> Books:
@@ -81,7 +82,7 @@ class World:
         """As a new process would have it."""
         return Mailings(
             Doors(
-                books=self.books, freeze=edition_of, carry=self.carry, insist_free=self.insist_free,
+                books=self.books, freeze=self.freeze, carry=self.carry, insist_free=self.insist_free,
                 mailed=lambda mailing: self.told.append(f"mailed {mailing.issue}"),
                 log=lambda mailing, event, facts: self.log.append((mailing.issue, event, facts)),
                 log_ruled=lambda mailing, ruled: self.log.append((mailing.issue, "places", {"ruled": ruled})),
@@ -107,7 +108,11 @@ class World:
         if self.ending in {"busy", "no relay"}:
             return Carried(self.ending, self.now, None, self.trouble.get(mailing.issue))
         ledger = Ledger(self.engine, mailing.id, "boot/1/a", lease_ms=None)
-        ledger.take(free=["boot/1/a"], settle=lambda _, places: settle_open(places, {}, now=self.now), now=self.now)
+        ledger.take(
+            free=["boot/1/a", "boot/0/dead"],
+            settle=lambda _, places: settle_open(places, {}, now=self.now),
+            now=self.now,
+        )
         turn = ledger.turn([], wanted=100, now=self.now)
         tried = [one for one in turn.places if self.says.get(one.subscriber) != "untried"]
         ledger.release(

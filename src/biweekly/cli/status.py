@@ -208,18 +208,27 @@ def _first_under_way(office: "Office") -> "Mailing | None":
 
 def _problems(publication: "Publication", office: "Office", now: datetime) -> list[str]:
     """Name what needs a person: uncertain places, failures, missed dates, mailings that stand still."""
-    from biweekly.model.mailing import MailingState
+    from biweekly.model.mailing import MailingKind, MailingState
 
     found = []
-    mailings = office.books.in_states(MailingState.SENDING, MailingState.PAUSED, MailingState.SENT)
+    mailings = office.books.in_states(
+        MailingState.SENDING, MailingState.PAUSED, MailingState.SENT, MailingState.CANCELLED
+    )  # fmt: skip
     newest = max((one.id for one in mailings), default=0)
     for one in mailings:
         tally, _ = office.mailings.account(one)
+        report = (
+            f"biweekly report {one.issue}{f' --mailing {one.id}' if one.kind is MailingKind.STOP_PRESS else ''} --csv"
+        )
         if tally.uncertain:
-            found.append(f"{one.issue}: {_places(tally.uncertain)} uncertain: biweekly report {one.issue} --csv")
+            found.append(f"{one.issue}: {_places(tally.uncertain)} uncertain: {report}")
         if tally.failed and one.id == newest:  # those of earlier issues were looked at then
-            found.append(f"{one.issue}: {_places(tally.failed)} failed: biweekly report {one.issue} --csv")
-        if one.state is MailingState.PAUSED:
+            found.append(f"{one.issue}: {_places(tally.failed)} failed: {report}")
+        if one.kind is MailingKind.TEST and publication.config.relay:
+            if one.state in {MailingState.SENDING, MailingState.PAUSED}:
+                command = "pause" if one.state is MailingState.SENDING else "cancel"
+                found.append(f"{one.issue}: a rehearsal was never finished: biweekly {command} {one.issue}")
+        elif one.state is MailingState.PAUSED:
             why = f": {one.reason}" if one.reason else ""
             found.append(f"{one.issue}: paused{why}: biweekly resume {one.issue}")
         elif one.state is MailingState.SENDING and tally.to_go + tally.waiting and not _is_carried(office, one, now):

@@ -49,7 +49,7 @@ def stop_press(
             speak.say(f"{speak.paint('!', 'yellow')} {warning}")
         number = confirmed(wanted, plan.subscribers, plan.edition.subject, confirm, command="stop-press")
         with progress_of(office, wanted, anew=True):
-            mailing, carried = office.steering.stop_press(wanted, confirmed=number, who=who_asks(), now=utc_now())
+            mailing, carried = office.steering.stop_press(plan, confirmed=number, who=who_asks(), now=utc_now())
         code = account_for(publication, office, wanted, carried, mailing, as_json=as_json)
     raise typer.Exit(code)
 

@@ -117,6 +117,10 @@ class Mailings:
                 code="nothing-to-resume", place=issue, hint=f"biweekly report {issue}",
             )  # fmt: skip
         self._doors.log(mailing, "resumed", {})
+        for ended in self._books.of_issue(issue):
+            # Whoever stopped it may have died before the log had a line for each place.
+            if ended.state is MailingState.CANCELLED:
+                self._doors.complete_log(ended)
         return mailing, self.carry(mailing)
 
     # -- the schedule ------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from biweekly.delivery.discretion import without_addresses
 from biweekly.errors import Refused
-from biweekly.model.issue import Edition, IssueId
+from biweekly.model.issue import Edition, Frozen, IssueId
 from biweekly.model.mailing import Failed, Mailing, MailingKind, MailingState, Tally
 from biweekly.model.subscriber import SubscriberId
 from biweekly.services.doors import Carried
@@ -36,6 +36,7 @@ class StopPress:
     stopped: Mailing
     tally: Tally
     edition: Edition
+    frozen: Frozen
 
     @property
     def subscribers(self) -> int:
@@ -100,23 +101,24 @@ class Steering:
     def plan_stop_press(self, issue: IssueId) -> StopPress:
         """Say who would get the issue as it is now. Raises Refused `not-paused`; renders, sends nothing."""
         mailing = self._paused(issue)
-        edition, _ = self._doors.freeze(issue)
-        return StopPress(mailing, self._books.tally(mailing.id), edition)
+        edition, frozen = self._doors.freeze(issue)
+        return StopPress(mailing, self._books.tally(mailing.id), edition, frozen)
 
-    def stop_press(self, issue: IssueId, *, confirmed: int, who: str, now: datetime) -> tuple[Mailing, Carried]:
-        """End a paused mailing and send the issue as it is now to exactly those whom it had not reached.
+    def stop_press(self, plan: StopPress, *, confirmed: int, who: str, now: datetime) -> tuple[Mailing, Carried]:
+        """End a paused mailing and send the edition of a plan to exactly those whom it had not reached.
 
         Raises Refused `not-paused`, `another-sender`, `count-changed` where they are another number than a person
         confirmed, `no-subscribers` where there is none. What is uncertain stays behind.
         """
-        stopped = self._paused(issue)
+        stopped, issue = self._books.find(plan.stopped.id), plan.stopped.issue
+        if stopped.state is not MailingState.PAUSED:
+            raise _not_paused(stopped)
         kind = MailingKind.TEST if stopped.kind is MailingKind.TEST else MailingKind.STOP_PRESS
         self._mailings.insist_on_the_same_road(stopped)
-        _, frozen = self._doors.freeze(issue)
         if confirmed == 0:
             raise Refused("nobody is left whom the mailing has not reached", code="no-subscribers", place=issue)
         self._settle_what_was_open(stopped)
-        begun = self._books.stop_press(stopped, kind, frozen, expected=confirmed, now=now)
+        begun = self._books.stop_press(stopped, kind, plan.frozen, expected=confirmed, now=now)
         self._doors.log(stopped, "stop-press", {"places": begun.planned, "who": who, "next": begun.id})
         self._mailings.tell_began(begun)
         self._doors.complete_log(stopped)
@@ -171,12 +173,7 @@ class Steering:
         if paused is not None:
             return paused
         mailing = self._mailings.under_way(issue) or self._mailings.of_issue(issue)
-        word = {MailingState.SENDING: "pause", MailingState.SCHEDULED: "unschedule",
-                MailingState.COOLING_OFF: "unschedule"}.get(mailing.state, "report")  # fmt: skip
-        raise Refused(
-            f"this mailing is {mailing.state.replace('_', ' ')}; only a paused one can be ended", code="not-paused",
-            place=issue, hint=f"biweekly {word} {issue}",
-        )  # fmt: skip
+        raise _not_paused(mailing)
 
     def _settle_what_was_open(self, mailing: Mailing) -> None:
         """See to it that nobody holds a part of a paused mailing; Refused `another-sender` where somebody does.
@@ -198,3 +195,13 @@ class Steering:
 
     def _has_failures(self, mailing: Mailing) -> bool:
         return mailing.state not in _ENDED and self._books.tally(mailing.id).failed > 0
+
+
+def _not_paused(mailing: Mailing) -> Refused:
+    word = {
+        MailingState.SENDING: "pause", MailingState.SCHEDULED: "unschedule", MailingState.COOLING_OFF: "unschedule",
+    }.get(mailing.state, "report")  # fmt: skip
+    return Refused(
+        f"this mailing is {mailing.state.replace('_', ' ')}; only a paused one can be ended", code="not-paused",
+        place=mailing.issue, hint=f"biweekly {word} {mailing.issue}",
+    )  # fmt: skip
