@@ -1,8 +1,8 @@
 """A Postfix of a test's own: letters come in at its doors on loopback and leave for one relay there, and nowhere else.
 
 It is the installed one with a folder of its own for configuration, queue, data and log, so that what runs on this
-machine already is not touched. Nothing is delivered here, nothing is looked up in DNS. It ends with the test; where the
-test is killed, after `_LONGEST`.
+machine already is not touched. Nothing is delivered here, nothing is looked up in DNS. It ends with the test, or with
+the process that the test runs in, however that ends.
 """
 
 import os
@@ -22,9 +22,16 @@ import pytest
 
 _PATH: Final = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin"
 _PATIENCE: Final = 30.0  # seconds
-_LONGEST: Final = 600  # seconds that a Postfix runs at most, whatever became of the test
 _TRIES: Final = 5  # at ports that nobody else has taken meanwhile
 
+# Runs master(8) until its standard input ends: the kernel closes the other end whatever becomes of the test. A shell's
+# command in the background gets no standard input, unless it is handed over by another number.
+_KEEPER: Final = """\
+exec 3<&0 </dev/null
+"$1" -c "$2" -s 3<&- & master=$!
+{ cat <&3 >/dev/null; kill "$master" 2>/dev/null; } &
+wait "$master"
+"""
 _MAIN: Final = """\
 compatibility_level = 3.6
 queue_directory = {folder}/queue
@@ -80,7 +87,7 @@ class Postfix:
         self._as_root: list[str] = []
         self.folder = Path()
         self._daemons = ""
-        self._master: subprocess.Popen[bytes] | None = None
+        self._keeper: subprocess.Popen[bytes] | None = None
         self._ending = ExitStack()
 
     def port(self, door: str = "usual") -> int:
@@ -147,18 +154,18 @@ class Postfix:
         checked = self._sudo("postfix", "-c", str(etc), "check")
         if checked.returncode:
             pytest.fail(f"Postfix finds its folder unfit:\n{checked.stderr}")
-        self._master = subprocess.Popen(
-            [*self._as_root, f"{self._daemons}/master", "-c", str(etc), "-s", "-e", str(_LONGEST)],
-            start_new_session=True,
-        )
+        self._keeper = subprocess.Popen(
+            [*self._as_root, "sh", "-c", _KEEPER, "keeper", f"{self._daemons}/master", str(etc)],
+            stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
         deadline = time.monotonic() + _PATIENCE
         for port in self._ports.values():
             while not _greets(port):
-                if self._master.poll() is not None or time.monotonic() > deadline:
-                    self._end_master()
+                if self._keeper.poll() is not None or time.monotonic() > deadline:
+                    self._release()
                     return False
                 time.sleep(0.01)
-        return self._master.poll() is None
+        return self._keeper.poll() is None
 
     def _services(self) -> list[str]:
         """Write an smtpd(8) and a cleanup(8) for each door."""
@@ -170,24 +177,23 @@ class Postfix:
             checks = ""
             if door.adds:
                 table = self.folder / "etc" / f"adds-{name}"
-                _write_settled(table, f"/^MIME-Version:/ PREPEND {door.adds}\n")
+                _write_settled(table, f"/^To:/ PREPEND {door.adds}\n")
                 checks = f" -o header_checks=regexp:{table}"
             lines.append(f"cleanup-{name} unix n - n - 0 cleanup{checks}\n")
         # What comes back to a sender is put into the queue by this one.
         return [*lines, "cleanup unix n - n - 0 cleanup\n"]
 
     def _stop(self) -> None:
-        self._end_master()
+        self._release()
         # An smtpd(8) that was at its door may outlive its master by a moment.
         deadline = time.monotonic() + _PATIENCE
         while any(_listens(port) for port in self._ports.values()) and time.monotonic() < deadline:
             time.sleep(0.01)
 
-    def _end_master(self) -> None:
-        """Stop master(8), or sudo, which hands the signal on; master stops all that it has started."""
-        if self._master is not None and self._master.poll() is None:
-            self._sudo("kill", str(self._master.pid))
-            self._master.wait(_PATIENCE)
+    def _release(self) -> None:
+        if self._keeper is not None and self._keeper.stdin is not None:
+            self._keeper.stdin.close()
+            self._keeper.wait(_PATIENCE)
 
 
 def _way_to_root() -> list[str]:

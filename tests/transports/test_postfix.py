@@ -1,11 +1,17 @@
 """Letters to a real Postfix, and what has arrived at the relay behind it."""
 
 import asyncio
+import os
 import re
+import shutil
 import socket
+import subprocess
+import sys
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -121,10 +127,43 @@ def test_what_postfix_offers_passes_through_it_beyond_ascii(chain: Chain) -> Non
     assert arrived[letters[1].rcpt_to].endswith("zwölf\r\n".encode())
 
 
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionError:
+        return False
+    return True
+
+
 def test_nothing_is_left_of_a_postfix_when_its_test_ends() -> None:
     with Relay() as relay, Postfix(relay.port) as postfix:
         port, folder = postfix.port(), postfix.folder
         assert folder.exists()
-    with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
-        pass
+    assert not listens(port)
     assert not folder.exists()
+
+
+STORY: Final = """
+from tests.support.postfix import Postfix
+
+with Postfix(1) as postfix:
+    print(postfix.port(), postfix.folder, flush=True)
+    input()
+"""
+
+
+@pytest.mark.usefixtures("chain")  # which skips where there is no Postfix
+def test_a_postfix_does_not_outlive_a_test_that_was_killed() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", STORY], cwd=Path(__file__).parents[2], env={**os.environ, "PYTHONPATH": "."},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as story:  # fmt: skip
+        assert story.stdout is not None
+        port, folder = story.stdout.readline().split()
+        assert listens(int(port))
+        story.kill()
+    deadline = time.monotonic() + 30
+    while listens(int(port)):
+        assert time.monotonic() < deadline, "it is still there"
+        time.sleep(0.01)
+    shutil.rmtree(folder, ignore_errors=True)  # what root has made there, only root removes
