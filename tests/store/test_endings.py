@@ -182,14 +182,22 @@ def test_a_sender_from_before_the_end_writes_nothing_more(
     books_in_order(engine)
 
 
-def test_who_takes_an_ended_mailing_finds_nothing_to_claim(
+def test_an_end_raises_every_generation_and_leaves_nothing_to_claim(
     engine: Engine, readers: Readers, begun: Begin, books: Books, now: datetime
 ) -> None:
     mailing = stopped(engine, readers, begun, books, now)
+    before = generations(engine)
     books.cancel(mailing.id, reason="", now=now)
+    assert generations(engine) == {shard: generation + 1 for shard, generation in before.items()}
     turn = hold(engine, mailing.id, now).turn([], wanted=100, now=now)
     assert (list(turn.places), turn.state) == ([], MailingState.CANCELLED)
     books_in_order(engine)
+
+
+def generations(engine: Engine) -> dict[tuple[int, int], int]:
+    with reading(engine) as connection:
+        rows = connection.execute(select(tables.shard.c.lane, tables.shard.c.lo, tables.shard.c.generation)).all()
+    return {(row.lane, row.lo): row.generation for row in rows}
 
 
 @pytest.mark.parametrize("what", ["cancel", "stop-press", "resend", "resolve", "resume"])
