@@ -1,6 +1,6 @@
 # make demo     the whole story on sample data (ARGS=--once ends it after the report)
 # make test     every check and every test (ARGS=... goes to pytest); needs no root and changes nothing outside .venv
-# make bench    the benchmarks
+# make bench    the figures beside those of others (ARGS=--short: does it run; ARGS="signed paced": those rows)
 # make docs-shots  docs/pictures/ anew (needs Chromium; FONTS=folder, see docs/pictures.py)
 # make setup    only the environment; make clean takes it away
 #
@@ -55,7 +55,7 @@ test: setup-dev
 	$(BIN)/pytest -q -n logical $(ARGS)
 
 bench: setup-dev
-	@$(BIN)/python benchmarks/bench.py $(ARGS)
+	@$(BIN)/python -m benchmarks.bench $(ARGS)
 
 docs-shots: setup-dev
 	@$(BIN)/python docs/pictures.py $(FONTS)

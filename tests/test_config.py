@@ -18,6 +18,10 @@ from biweekly.model.issue import Form
 EXAMPLE: Final = (Path(__file__).parent.parent / "config.example.toml").read_text("utf-8")
 # A commented-out setting starts at the margin and looks like TOML; a sentence does not.
 COMMENTED: Final = re.compile(r"^# (?=\[\[?[a-z]+\]|[a-z0-9_]+ = )", re.MULTILINE)
+# One that takes the place of the one above it is written with an "or".
+OTHERWISE: Final = re.compile(r"^# (?:or: )?(?=\[\[?[a-z]+\]|[a-z0-9_]+ = )", re.MULTILINE)
+# Its keys are a publication's own.
+FREE: Final = "delivery.per_lane."
 
 SMALL: Final = """\
 [publication]
@@ -60,7 +64,7 @@ def leaves(annotation: Any) -> list[Any]:
 
 def keys_in(tree: Any, prefix: str = "") -> set[str]:
     """Every key of a TOML document, list indices left out."""
-    if isinstance(tree, dict):
+    if isinstance(tree, dict) and prefix != FREE:
         return {key for name, value in tree.items() for key in keys_in(value, f"{prefix}{name}.")}
     if isinstance(tree, list) and any(isinstance(one, dict) for one in tree):
         return {key for one in tree for key in keys_in(one, prefix)}
@@ -83,7 +87,7 @@ def test_the_example_with_all_comments_taken_away_loads_too() -> None:
 
 
 def test_the_example_shows_every_key_and_no_other() -> None:
-    assert keys_in(tomllib.loads(COMMENTED.sub("", EXAMPLE))) == keys_of(Config)
+    assert keys_in(tomllib.loads(COMMENTED.sub("", EXAMPLE.replace("# or: ", "# ")))) == keys_of(Config)
 
 
 def test_the_example_shows_the_defaults() -> None:
@@ -95,7 +99,8 @@ def test_the_example_shows_the_defaults() -> None:
 
 
 def test_the_example_has_a_word_on_every_key() -> None:
-    settings = [line for line in COMMENTED.sub("", EXAMPLE).splitlines() if re.match(r"[a-z0-9_]+ = ", line)]
+    shown = COMMENTED.sub("", EXAMPLE.replace("# or: ", "# "))
+    settings = [line for line in shown.splitlines() if re.match(r"[a-z0-9_]+ = ", line)]
     bare = [line for line in settings if not re.search(r"  # \S", line)]
     assert bare == []
 
@@ -153,6 +158,22 @@ def test_a_section_may_be_its_title_alone() -> None:
     ]
 
 
+def test_several_relays_are_read_in_their_order() -> None:
+    other = RELAY.replace("smtp.", "backup.") + "weight = 3\nwarm_up_from = 2026-11-12\n"
+    first, second = read(SMALL + RELAY + other).relay
+    assert (first.host, first.weight, first.warm_up_from) == ("smtp.review.example", 1.0, None)
+    assert (second.host, second.weight, second.warm_up_from) == ("backup.review.example", 3.0, date(2026, 11, 12))
+    assert second.warm_up_letters == 1_000
+
+
+def test_quiet_hours_are_two_times_of_day_and_lanes_are_named_by_their_domain() -> None:
+    text = SMALL + '[schedule]\nanchor = 2026-11-26\ntimezone = "UTC"\nquiet_hours = ["20:00", "08:00"]\n'
+    config = read(text + '[delivery]\nper_lane = { "big.example" = 2.5 }\nseeds = ["a@b.example"]\n')
+    assert config.schedule is not None
+    assert config.schedule.quiet_hours == (time(20), time(8))
+    assert (config.delivery.per_lane, config.delivery.seeds) == ({"big.example": 2.5}, ("a@b.example",))
+
+
 def test_the_public_address_loses_its_last_slash() -> None:
     assert read(SMALL.replace("8765", "8765/news/")).publication.public_url == "http://127.0.0.1:8765/news"
 
@@ -188,9 +209,14 @@ RELAY: Final = '[[relay]]\nhost = "smtp.review.example"\nport = 465\ntls = "impl
         (SMALL + '[delivery]\nretry = ["0 s"]\n', "bad-value", "delivery.retry", "config.toml:9", "waits"),
         (SMALL + "[workflow]\napprovals = 1\n", "bad-value", "workflow.approvals", "config.toml:9", "only 0"),
         (SMALL + RELAY.replace("implicit", "none"), "bad-value", "relay.0", "config.toml:8", "this machine only"),
-        (SMALL + RELAY + 'user = "x"\n', "bad-value", "relay.0", "config.toml:8", "go together"),
+        (SMALL + RELAY + 'user = "x"\n', "bad-value", "relay.0", "config.toml:8", "one of password_file, token_file"),
         (SMALL + RELAY + "rate = inf\n", "bad-value", "relay.0.rate", "config.toml:12", "finite"),
-        (SMALL + RELAY + RELAY, "bad-value", "relay", "config.toml:8", "one relay"),
+        (SMALL + RELAY + "weight = 0\n", "bad-value", "relay.0.weight", "config.toml:12", "greater than 0"),
+        (SMALL + RELAY + "warm_up_letters = 0\n", "bad-value", "relay.0.warm_up_letters", "config.toml:12", "1"),
+        (SMALL + RELAY + RELAY.replace("implicit", "none"), "bad-value", "relay.1", None, "this machine only"),
+        (SMALL + "[delivery]\ncanary = 0.6\n", "bad-value", "delivery.canary", "config.toml:9", "0.5"),
+        (SMALL + "[delivery]\nper_lane = { 'd.example' = 0 }\n", "bad-value", "delivery.per_lane.d.example", None,
+         "greater than 0"),
         (SMALL + "[schedule]\nanchor = 2026-11-26\ntimezone = 'Mars/Hellas'\n", "bad-value", "schedule.timezone",
          "config.toml:10", "Europe/Stockholm"),
         (SMALL + "[schedule]\nanchor = 2026-11-26\ntimezone = 'UTC'\ncutoff = 'noon'\n", "bad-value",

@@ -137,6 +137,7 @@ class ScheduleConfig(_Part):
     cutoff: Annotated[Cutoff, BeforeValidator(_parse_cutoff)] = Cutoff(weekday=1, at=time(12))
     late_limit: Duration = timedelta(hours=2)
     cooling_off: Duration = timedelta(minutes=5)
+    quiet_hours: tuple[ClockTime, ClockTime] | None = None
     automatic: bool = False
 
     @field_validator("timezone")
@@ -175,9 +176,14 @@ class RelayConfig(_Part):
     tls: Literal["implicit", "starttls", "none"]
     user: str | None = None
     password_file: str | None = None
+    token_file: str | None = None
+    token_command: tuple[str, ...] | None = Field(default=None, min_length=1)
     ca_file: str | None = None
     connections: int = Field(default=4, ge=1, le=200)
     rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    warm_up_from: date | None = None
+    warm_up_letters: int = Field(default=1_000, ge=1)
 
     @property
     def on_loopback(self) -> bool:
@@ -188,8 +194,9 @@ class RelayConfig(_Part):
     def _no_secret_in_the_clear(self) -> Self:
         if self.tls == "none" and not self.on_loopback:
             raise ValueError('tls = "none" is for a relay on this machine only; write "implicit" or "starttls"')
-        if (self.user is None) != (self.password_file is None):
-            raise ValueError("user and password_file go together")
+        secrets = [one for one in (self.password_file, self.token_file, self.token_command) if one is not None]
+        if len(secrets) != (0 if self.user is None else 1):
+            raise ValueError("user goes with one of password_file, token_file and token_command")
         return self
 
 
@@ -232,6 +239,10 @@ class DeliveryConfig(_Part):
     batch: int = Field(default=100, ge=1, le=200)
     retry: tuple[Duration, ...] = tuple(timedelta(minutes=m) for m in (5, 10, 20, 40, 67))
     give_up_after: Duration = timedelta(hours=48)
+    per_lane: Mapping[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
+    seeds: tuple[str, ...] = ()
+    canary: float = Field(default=0.0, ge=0, le=0.5)
+    canary_wait: Duration = timedelta(minutes=10)
 
     @field_validator("retry")
     @classmethod
@@ -259,6 +270,7 @@ class WebConfig(_Part):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8765, ge=0, le=65535)
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
 
 
 class Config(_Part):
@@ -267,7 +279,7 @@ class Config(_Part):
     publication: PublicationConfig
     schedule: ScheduleConfig | None = None
     workflow: WorkflowConfig = WorkflowConfig()
-    relay: tuple[RelayConfig, ...] = Field(default=(), max_length=1)
+    relay: tuple[RelayConfig, ...] = ()
     dkim: DkimConfig | None = None
     delivery: DeliveryConfig = DeliveryConfig()
     bounces: BouncesConfig = BouncesConfig()
@@ -338,8 +350,6 @@ def _explain(error: ValidationError, text: str, place: str, laid: Mapping[tuple[
                 f"{key} is needed and not set", code="missing-key", key=key, place=place,
                 hint="config.example.toml shows every key with a comment",
             )  # fmt: skip
-        case "too_long" if path == ["relay"]:
-            cause = "only one relay is known to this release"
         case _:
             cause = first["msg"].removeprefix("Value error, ")
     return ConfigError(

@@ -1,11 +1,12 @@
 """Pure. What a plug-in promises, one Protocol each. A leaf satisfies it without importing anything."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, tzinfo
 from typing import Protocol
 
+from biweekly.errors import RelayUnavailable, TransportError
 from biweekly.model.issue import Report, SetAside
-from biweekly.model.mailing import Letter, MailingId, MailingState, Place, Reply, Settled, Spot
+from biweekly.model.mailing import Lane, Letter, MailingId, MailingState, Place, Reply, Settled, Spot
 
 
 class Reader(Protocol):
@@ -31,27 +32,62 @@ class Compiler(Protocol):
         ...
 
 
-class Transport(Protocol):
-    """A connection that takes letters one after another."""
+class Ear(Protocol):
+    """Whoever is told what becomes of the letters on one transport. All calls come from the transport's own loop."""
 
-    async def submit(self, letter: Letter, *, handed: Callable[[], None]) -> Reply:
-        """Hand a letter over and return the relay's answer, whatever it is.
+    def handed(self, letter: Letter) -> None:
+        """Hear that the first byte of a letter's content is about to leave; if this raises, it does not."""
+        ...
 
-        Calls `handed` just before the first byte of content leaves; if that raises, no content leaves and the error
-        passes through. Raises RelayUnavailable where no content had left, DeliveryInDoubt where it had and no
-        complete answer came. After either the transport is closed and another one must be opened.
+    def answered(self, letter: Letter, answer: Reply | TransportError) -> None:
+        """Hear what came of a letter.
+
+        A Reply is the relay's, whatever it says. RelayUnavailable: no content had left, or the relay made plain that
+        it did not take it. DeliveryInDoubt: it had, and no complete answer came. The transport is closed by then, or
+        will be.
         """
         ...
 
+    def stirred(self) -> None:
+        """Hear that there may be room for another letter, or that the transport closed."""
+        ...
+
+
+class Transport(Protocol):
+    """A connection that takes letters and tells its Ear what becomes of them."""
+
+    @property
+    def room(self) -> int:
+        """How many more letters may be submitted now; 0 once it is closed."""
+        ...
+
+    @property
+    def closed(self) -> bool:
+        """Whether another must be opened."""
+        ...
+
+    @property
+    def failure(self) -> RelayUnavailable | None:
+        """Why it closed, where it was not we who took leave."""
+        ...
+
+    def submit(self, letter: Letter) -> None:
+        """Hand a letter over; only while there is room. Raises what the Ear's `handed` raised."""
+        ...
+
     async def close(self) -> None:
-        """Take leave (QUIT) and close; never raises."""
+        """Take leave (QUIT) and close; never raises. Only when no letter is on its way."""
+        ...
+
+    def cut(self) -> None:
+        """Close at once. Letters on their way are answered: in doubt where they were handed over."""
         ...
 
 
 class OpenTransport(Protocol):
     """Opens a transport to one relay."""
 
-    async def __call__(self) -> Transport:
+    async def __call__(self, ear: Ear) -> Transport:
         """Connect, greet, secure, authenticate. RelayUnavailable says why not, in the relay's words."""
         ...
 
@@ -65,12 +101,16 @@ class TurnTaken(Protocol):
     def state(self) -> MailingState: ...  # noqa: D102
     @property
     def next_due(self) -> datetime | None: ...  # noqa: D102
+    @property
+    def unclaimed(self) -> bool: ...  # noqa: D102
 
 
 class OpenLedger(Protocol):
     """The ledger, as a sender uses it (`store.ledger.Ledger`)."""
 
-    def turn(self, settled: Sequence[Settled], *, wanted: int, now: datetime) -> TurnTaken: ...  # noqa: D102
+    def turn(  # noqa: D102
+        self, settled: Sequence[Settled], *, wanted: int, now: datetime, allowed: Mapping[Lane, int] | None = None
+    ) -> TurnTaken: ...
     def release(self, settled: Sequence[Settled], unhanded: Sequence[Place], *, now: datetime) -> None: ...  # noqa: D102
     def renew(self, *, now: datetime) -> None: ...  # noqa: D102
 

@@ -25,6 +25,13 @@ BiweeklyError
 from typing import ClassVar
 
 
+def _as_it_was(kind: type["BiweeklyError"], told: tuple[object, ...], facts: dict[str, object]) -> "BiweeklyError":
+    error = kind.__new__(kind, *told)
+    error.args = told
+    error.__dict__.update(facts)
+    return error
+
+
 class BiweeklyError(Exception):
     """Something a person can act on.
 
@@ -40,6 +47,10 @@ class BiweeklyError(Exception):
         self.code = code
         self.place = place
         self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Go whole from one process to another."""
+        return _as_it_was, (type(self), self.args, dict(self.__dict__))
 
 
 class UsageError(BiweeklyError):

@@ -92,8 +92,8 @@ def _render(publication: Publication, issue: Issue, reports: Mapping[ReportId, R
 
 
 def _write_files(publication: Publication, edition: Edition, out: Path) -> Sequence[str]:
+    from biweekly.frozen import to_json
     from biweekly.issues.proofs import write_proofs
     from biweekly.pictures import PictureStore
-    from biweekly.render import to_json
 
     return write_proofs(edition, out, to_json=to_json, picture=PictureStore(publication.media).path_of)

@@ -6,10 +6,12 @@ the same bytes).
 """
 
 import base64
+import re
 from typing import Final
 
 _LIMIT: Final = 73  # a last blank becomes "=20", and the soft break takes one more: 76
 _PLAIN: Final = frozenset(range(33, 127)) - {ord("=")}
+_STAYS: Final = re.compile("[!-<>-~]+")
 _HEX: Final = tuple(f"={number:02X}".encode() for number in range(256))
 _WORD_OCTETS: Final = 39  # 52 of base64, 64 with the frame: a whole row even behind "Subject: "
 SOFT_BREAK: Final = b"=\r\n"
@@ -17,8 +19,20 @@ SOFT_BREAK: Final = b"=\r\n"
 
 def encode_text(text: str) -> bytes:
     """Encode text whose lines end with LF or CRLF. The result ends as the text does, with or without a line end."""
+    if (short := _unremarkable(text)) is not None:
+        return short
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return b"\r\n".join(_encode_line(line.encode()) for line in lines)
+
+
+def _unremarkable(text: str) -> bytes | None:
+    """Cut one line of characters that all stay themselves, such as an address, into rows; None for any other text."""
+    if not _STAYS.fullmatch(text):
+        return None
+    rows = [text[at : at + _LIMIT] for at in range(0, len(text), _LIMIT)]
+    if any(row[0] == "." for row in rows):
+        return None
+    return "=\r\n".join(rows).encode("ascii")
 
 
 def _encode_line(line: bytes) -> bytes:

@@ -30,7 +30,7 @@ class Alarm:
     """Asks `what_is_due` at the start, every `poll`, and at the moment it named last; never twice at once.
 
     A trouble that a person can act on is handed to `trouble`, the first time it comes; any other error is logged. The
-    alarm goes on after either.
+    alarm goes on after either. `woke` hears of it each `poll` while the alarm keeps watch, also in a long mailing.
     """
 
     def __init__(
@@ -40,12 +40,14 @@ class Alarm:
         trouble: Callable[[BiweeklyError], None],
         poll: timedelta = POLL,
         clock: Callable[[], datetime] = utc_now,
+        woke: Callable[[], None] = lambda: None,
     ) -> None:
         """`clock` answers the wall-clock time; intervals are measured by the monotonic clock."""
         self._what_is_due = what_is_due
         self._trouble = trouble
         self._poll = poll
         self._clock = clock
+        self._woke = woke
         self._ringing = threading.Lock()
         self._said: str | None = None
         self._scheduler: Any = None
@@ -65,6 +67,7 @@ class Alarm:
         self._set_poll()
         self._scheduler.start()
         try:
+            self._woke()
             offset = self._offset()
             while not stop.wait(self._poll.total_seconds()):
                 if abs((now := self._offset()) - offset) > _JUMP:
@@ -72,6 +75,7 @@ class Alarm:
                     _LOG.warning("the clock was set by %+.0f s", (now - offset).total_seconds())
                     self._set_poll()
                 offset = now
+                self._woke()
         finally:
             self._scheduler.shutdown(wait=True)
 

@@ -28,9 +28,13 @@ def open_clock(
     say: Callable[[str], None],
     stop: threading.Event,
     clock: Callable[[], datetime] = utc_now,
+    apart: bool = False,
 ) -> Iterator[Fortnight]:
-    """Build the fortnight of a publication; `stop`, set from any thread, ends a mailing under way in good order."""
-    office = open_office(publication, clock=clock, stop=stop)
+    """Build the fortnight of a publication; `stop`, set from any thread, ends a mailing under way in good order.
+
+    With `apart` issues are rendered in a process of their own.
+    """
+    office = open_office(publication, clock=clock, stop=stop, apart=apart)
 
     def compose(nominal: date, cutoff: datetime) -> IssueId | None:
         try:

@@ -3,24 +3,38 @@
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
 
 from sqlalchemy import Engine
 
+from biweekly.apart import freeze_apart
+from biweekly.delivery.issuelog import IssueLog
 from biweekly.delivery.sending_lock import sole_sender
 from biweekly.errors import IssueError
 from biweekly.model.address import Address
-from biweekly.model.issue import Edition, IssueId, VariantName
-from biweekly.model.mailing import Lane, Letter, Mailing, MailingId, MailingKind, MailingState, Place, Settled, Spot
+from biweekly.model.issue import Edition, Frozen, IssueId, VariantName
+from biweekly.model.mailing import (
+    Lane,
+    Letter,
+    Mailing,
+    MailingId,
+    MailingKind,
+    MailingState,
+    Place,
+    Ruled,
+    Settled,
+    Spot,
+)
 from biweekly.model.subscriber import SubscriberId
 from biweekly.postroom import Postroom
 from biweekly.publication import Publication
 from biweekly.services.mailings import Doors, Mailings
-from biweekly.store import open_database
+from biweekly.services.steering import Steering
+from biweekly.store import accounts, open_database
 from biweekly.store.books import Books
 from biweekly.store.migrations import upgrade
 from biweekly.tokens import Purpose
@@ -55,6 +69,11 @@ class Office:
     mailings: Mailings
     stop: threading.Event
 
+    @property
+    def steering(self) -> Steering:
+        """What staff do to a mailing that has begun."""
+        return Steering(self.mailings)
+
     def close(self) -> None:
         """Let go of the database."""
         self.engine.dispose()
@@ -67,7 +86,7 @@ class Office:
         """Let go."""
         self.close()
 
-    def freeze(self, issue: IssueId) -> tuple[Edition, tuple[str, str, bytes]]:
+    def freeze(self, issue: IssueId) -> tuple[Edition, Frozen]:
         """Render an issue, and return its edition with hash, web address and bytes."""
         return _freeze(self.publication, issue, utc_now())
 
@@ -96,20 +115,27 @@ def open_office(
     progress: Callable[[Sequence[Settled]], None] = lambda _: None,
     clock: Callable[[], datetime] = utc_now,
     stop: threading.Event | None = None,
+    apart: bool = False,
 ) -> Office:
-    """Build the mailing service. `stop`, set from any thread, ends a mailing under way in good order."""
+    """Build the mailing service. `stop`, set from any thread, ends a mailing under way in good order.
+
+    With `apart` issues are rendered in a process of their own: for one that will send for a long time.
+    """
     engine = open_store(publication)
-    books = Books(engine, publication.newsletter)
+    delivery = publication.config.delivery
+    books = Books(engine, publication.newsletter, seeds=delivery.seeds, canary=delivery.canary)
     stop = stop or threading.Event()
     postroom = Postroom(publication, engine, stop, progress=progress, clock=clock)
     schedule = publication.config.schedule
     doors = Doors(
         books=books,
-        freeze=lambda issue: _freeze(publication, issue, clock()),
+        freeze=lambda issue: (freeze_apart if apart else _freeze)(publication, issue, clock()),
         carry=postroom.carry,
         insist_free=lambda: _insist_free(publication, engine),
         mailed=lambda mailing: _write_sent(publication, books, mailing),
         log=postroom.log,
+        log_ruled=lambda mailing, ruled: _log_ruled(publication, mailing, ruled),
+        complete_log=lambda mailing: _complete_log(publication, engine, mailing),
         clock=clock,
         to_relay=bool(publication.config.relay),
         late_limit=schedule.late_limit if schedule else Doors.LATE_LIMIT,
@@ -118,12 +144,31 @@ def open_office(
     return Office(publication, engine, books, postroom, Mailings(doors), stop)
 
 
-def _freeze(publication: Publication, issue: IssueId, now: datetime) -> tuple[Edition, tuple[str, str, bytes]]:
+def _freeze(publication: Publication, issue: IssueId, now: datetime) -> tuple[Edition, Frozen]:
+    from biweekly.frozen import to_json
     from biweekly.newsroom import open_newsroom
-    from biweekly.render.frozen import to_json
 
     edition = open_newsroom(publication).render_issue(issue, now=now)
     return edition, (edition.sha256, edition.web_id, to_json(edition))
+
+
+@contextmanager
+def _log_of(publication: Publication, mailing: Mailing) -> Iterator[IssueLog]:
+    log = IssueLog(publication.logs / f"{mailing.issue}.jsonl")
+    try:
+        yield log
+    finally:
+        log.close()
+
+
+def _log_ruled(publication: Publication, mailing: Mailing, ruled: Sequence[Ruled]) -> None:
+    with _log_of(publication, mailing) as log:
+        log.ruled(mailing.id, ruled)
+
+
+def _complete_log(publication: Publication, engine: Engine, mailing: Mailing) -> None:
+    with _log_of(publication, mailing) as log:
+        log.fill(mailing.id, accounts.logged_outcomes(engine, mailing.id))
 
 
 def _insist_free(publication: Publication, engine: Engine) -> None:
@@ -133,17 +178,26 @@ def _insist_free(publication: Publication, engine: Engine) -> None:
 
 
 def _write_sent(publication: Publication, books: Books, mailing: Mailing) -> None:
-    """See to it that sent.toml stands beside the issue, so that a copy of the folder knows what was mailed."""
-    from biweekly.issues.sent import Sent, read_sent, write_sent
-    from biweekly.render.frozen import from_json
+    """See to it that sent.toml stands beside the issue, so that a copy of the folder knows what was mailed.
 
+    It tells of the regular mailing; a stop-press adds the reports that only its own edition has.
+    """
+    from biweekly.frozen import from_json
+    from biweekly.issues.sent import Sent, read_sent, write_sent
+
+    standing: Sent | None = None
     # One that cannot be read says nothing; what is written now is the truth about this issue.
     with suppress(IssueError):
         standing = read_sent(publication.issues, mailing.issue)
-        if standing is not None and standing.edition == mailing.edition:
-            return
+    first = standing if mailing.kind is MailingKind.STOP_PRESS else None
+    if first is None and standing is not None and standing.edition == mailing.edition:
+        return
     edition = from_json(books.edition(mailing.edition))
     reports = {entry.report: entry.sha256 for entry in edition.reports}
+    if first is not None:
+        if not reports.items() <= first.reports.items():
+            write_sent(publication.issues, replace(first, reports={**first.reports, **reports}))
+        return
     mailed = mailing.started or mailing.stamp or utc_now()
     write_sent(publication.issues, Sent(mailing.issue, mailing.edition, mailed, mailing.planned, reports))
 
@@ -171,8 +225,8 @@ def open_people(publication: Publication, engine: Engine) -> "Subscriptions":
 
 def public_doors(publication: Publication) -> "PublicDoors":
     """Build what the pages that letters point to may do in the world."""
+    from biweekly.frozen import from_json
     from biweekly.pictures.store import PictureStore
-    from biweekly.render.frozen import from_json
     from biweekly.store import editions
     from biweekly.store.people import KEY_PURPOSE, People
     from biweekly.web.public.doors import PublicDoors

@@ -198,3 +198,25 @@ def test_a_configuration_that_does_not_load_is_one_cross_and_exit_code_3(
 def test_an_area_that_is_none_is_wrong_usage(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["-C", str(home), "doctor", "everything"]) == 2
     assert "unknown-area" in capsys.readouterr().err
+
+
+def test_every_relay_is_looked_at_and_not_only_the_first(home: Path) -> None:
+    put_password(home)
+    other = {name.replace("__0__", "__1__"): value for name, value in RELAY.items()}
+    assert crosses(home, OWN | RELAY | other) == set()
+    assert crosses(home, OWN | RELAY | other | {"BIWEEKLY_RELAY__1__PASSWORD_FILE": "nowhere"}) == {"password"}
+    here = {"BIWEEKLY_RELAY__0__HOST": "127.0.0.1", "BIWEEKLY_RELAY__0__PORT": "25", "BIWEEKLY_RELAY__0__TLS": "none"}
+    example = {"BIWEEKLY_PUBLICATION__FROM": "editors@review.example"}
+    assert "identity" in crosses(home, OWN | other | here | example)
+    assert "identity" not in crosses(home, OWN | here | example)
+
+
+def test_a_seed_that_is_on_nobodys_list_is_a_warning(home: Path) -> None:
+    seeds = {"BIWEEKLY_DELIVERY__SEEDS": '["Editor@Review-Press.org", "nobody@review-press.org", "not an address"]'}
+    put_password(home)
+    assert crosses(home, OWN | RELAY | seeds, level="warn") == set(), "there is no list yet to be on"
+    assert not (home / "var" / "biweekly.db").exists()
+    assert run(["-C", str(home), "subscribers", "add", "editor@review-press.org"]) == 0
+    found = examine(open_publication(home, environ=OWN | RELAY | seeds), environ={}, now=NOW)
+    warned = [one.finding.message.split(" is ")[0] for one in found if one.finding.id == "seeds"]
+    assert warned == ["nobody@review-press.org", "not an address"]

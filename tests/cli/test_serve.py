@@ -228,6 +228,35 @@ def test_a_port_that_is_taken_is_said_before_anything_is_started(serve: Serve) -
     assert any("biweekly serve --port 0" in line for line in served.said)
 
 
+def test_a_monitor_is_told_how_it_goes_on_a_port_of_its_own(paper: Paper, serve: Serve) -> None:
+    paper.configure("[web]\nport = 0\nmetrics_port = 0")
+    served = serve()
+    metrics = r"metrics on http://127\.0\.0\.1:(\d+)/metrics"
+    heard = served.hear_all(PAGES, CLOCK, metrics)
+    address = f"http://127.0.0.1:{heard[metrics][1]}/metrics"
+    told = httpx.get(address)
+    assert told.headers["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    assert told.text.endswith("\n# EOF\n")
+    wait_until(lambda: "biweekly_clock_tick_age_seconds " in httpx.get(address).text, "the clock's first sign")
+    assert httpx.get(f"{heard[PAGES][1]}/metrics").status_code == 404
+
+    os.kill(served.half("pages"), signal.SIGKILL)
+    assert served.hear(metrics)[1] == heard[metrics][1]
+    assert httpx.get(address).status_code == 200
+    served.process.send_signal(signal.SIGTERM)
+    assert served.end() == 0
+
+
+def test_a_port_for_the_monitor_that_is_taken_is_said(paper: Paper, serve: Serve) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        paper.configure(f"[web]\nmetrics_port = {taken.getsockname()[1]}")
+        served = serve()
+        assert served.end() == 3
+    assert any("metrics_port" in line for line in served.said)
+
+
 def test_the_pages_alone_need_no_schedule(paper: Paper, serve: Serve) -> None:
     paper.set_schedule(None)
     served = serve("--only", "pages", "--port", "0")

@@ -13,11 +13,11 @@ from tests.transports.relay import Fault, Relay
 
 from biweekly.config import parse_config
 from biweekly.errors import RelayUnavailable
+from biweekly.frozen import seal, to_json
 from biweekly.model.issue import Edition, IssueId, Variant, VariantName
 from biweekly.model.mailing import Mailing, MailingKind, MailingState, Settled
 from biweekly.postroom import Postroom
 from biweekly.publication import Publication
-from biweekly.render.frozen import seal, to_json
 from biweekly.services.mailings import Carried
 from biweekly.store import accounts, tables, writing
 from biweekly.store.books import Books

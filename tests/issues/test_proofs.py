@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from biweekly.errors import IssueError
+from biweekly.frozen import to_json
 from biweekly.issues.proofs import NAMES, write_proofs
 from biweekly.model.issue import Edition, IssueId, Picture, Variant, VariantName
-from biweekly.render.frozen import to_json
 
 SHA = "ab" * 32
 EDITION = Edition(

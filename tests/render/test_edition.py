@@ -113,7 +113,7 @@ def test_the_same_input_gives_the_same_bytes_in_another_process(press: "Press") 
     script = (
         "import importlib.util, sys; s = importlib.util.spec_from_file_location('c', sys.argv[1]);"
         "c = importlib.util.module_from_spec(s); sys.modules['c'] = c; s.loader.exec_module(c); i, r = c.the_issue();"
-        "from biweekly.render import to_json; import hashlib;"
+        "from biweekly.frozen import to_json; import hashlib;"
         "print(c.Press(i, r, pictures=c.SHOWN).render().sha256)"
     )
     conftest = Path(__file__).with_name("conftest.py")

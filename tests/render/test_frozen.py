@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from biweekly.errors import RenderError
-from biweekly.render import from_json, seal, to_json
+from biweekly.frozen import from_json, seal, to_json
 
 if TYPE_CHECKING:
     from tests.render.conftest import Press

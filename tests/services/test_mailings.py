@@ -34,6 +34,7 @@ from biweekly.model.mailing import (
 )
 from biweekly.model.subscriber import SubscriberId
 from biweekly.services.mailings import Carried, Doors, Mailings
+from biweekly.services.steering import Steering
 from biweekly.store import reading, tables, writing
 from biweekly.store.books import Books
 from biweekly.store.ledger import Ledger
@@ -83,9 +84,16 @@ class World:
                 books=self.books, freeze=edition_of, carry=self.carry, insist_free=self.insist_free,
                 mailed=lambda mailing: self.told.append(f"mailed {mailing.issue}"),
                 log=lambda mailing, event, facts: self.log.append((mailing.issue, event, facts)),
+                log_ruled=lambda mailing, ruled: self.log.append((mailing.issue, "places", {"ruled": ruled})),
+                complete_log=lambda mailing: self.told.append(f"complete {mailing.id}"),
                 clock=lambda: self.now, to_relay=self.to_relay, late_limit=2 * HOUR, cooling_off=5 * MINUTE,
             )
         )  # fmt: skip
+
+    @property
+    def steering(self) -> Steering:
+        """As a new process would have it."""
+        return Steering(self.service)
 
     def insist_free(self) -> None:
         if self.locked is not None:
@@ -515,7 +523,7 @@ def test_where_another_sender_carries_it_this_one_only_looks_on(world: World) ->
 
 def resolve(world: World, what: Literal["sent", "again"], who: Sequence[int] | None = None) -> int:
     chosen = None if who is None else [SubscriberId(one) for one in who]
-    return world.service.resolve(ISSUE, chosen, what, who="nino", why="the relay's log", now=world.now)
+    return world.steering.resolve(ISSUE, chosen, what, who="nino", why="the relay's log", now=world.now)
 
 
 def test_ruled_sent_is_accepted(world: World) -> None:
@@ -525,7 +533,7 @@ def test_ruled_sent_is_accepted(world: World) -> None:
     assert (world.tally().accepted, world.tally().uncertain) == (READERS - 1, 1)
     assert resolve(world, "sent") == 1
     assert (world.tally().accepted, world.state()) == (READERS, MailingState.SENT)
-    assert world.log[-1][1:] == ("ruled", {"ruling": "sent", "places": 1, "who": "nino", "why": "the relay's log"})
+    assert world.log[-2][1:] == ("ruled", {"ruling": "sent", "places": 1, "who": "nino", "why": "the relay's log"})
     refused(lambda: resolve(world, "sent"), "nothing-uncertain", NothingToDo)
 
 

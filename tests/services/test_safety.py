@@ -36,6 +36,13 @@ def test_an_example_identity_never_leaves_this_machine(answering: bool) -> None:
     assert (refusal.value.code, refusal.value.exit_code) == ("placeholder-identity", 4)
 
 
+@pytest.mark.parametrize("relays", [f"{LOOPBACK}\n{REMOTE}", f"{REMOTE}\n{LOOPBACK}"])
+def test_one_relay_elsewhere_among_several_is_enough_to_refuse_it(relays: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        warn_or_refuse(config(relays, domain="review.example"), public_url_answers=True)
+    assert refusal.value.code == "placeholder-identity"
+
+
 def test_an_example_address_for_bounces_is_one_too() -> None:
     bounces = f'{REMOTE}\n[bounces]\naddress = "bounces@review.example"'
     with pytest.raises(Refused, match=r"bounces\.address"):

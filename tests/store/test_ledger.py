@@ -217,7 +217,8 @@ def test_a_person_settles_what_is_uncertain(
     doubt = Settled(places[0], Outcome(OutcomeState.IN_DOUBT, now))
     ledger.release([doubt, accepted(places[1], now)], [], now=now)
     what: Mapping[str, object] = {"sent": "sent", "again": "again"}
-    assert books.rule(mailing, None, what[ruling], who="nino", why="asked her", now=now) == 1  # type: ignore[arg-type]  # parametrized
+    ruled = books.rule(mailing, None, what[ruling], who="nino", why="asked her", now=now)  # type: ignore[arg-type]  # parametrized
+    assert [(one.spot.round, one.subscriber) for one in ruled] == [(1, places[0].subscriber)]
     tally = accounts.tally(engine, mailing)
     assert tally == accounts.recount(engine, mailing)
     assert (getattr(tally, word), tally.uncertain, tally.adds_up) == (2 if word == "accepted" else 1, 0, True)

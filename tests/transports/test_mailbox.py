@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
 
 import pytest
 
-from biweekly.errors import RelayUnavailable, StoreError
+from biweekly.errors import RelayUnavailable, StoreError, TransportError
 from biweekly.model.mailing import Lane, Letter, Phase, Reply, Spot
 from biweekly.transports.mailbox import GREYLISTED_FOR, Mailbox, list_caught, open_mailbox, read_caught
 
@@ -24,12 +25,44 @@ def letter(to: str = "nino@d.example", *, subject: str = "A bridge opens") -> Le
     return Letter(Spot(Lane(0), 0), "news@review.example", to, content)
 
 
-def submit(mailbox: Mailbox, one: Letter, *, handed: Callable[[], None] = lambda: None) -> Reply:
-    return asyncio.run(mailbox.submit(one, handed=handed))
+@dataclass
+class Listener:
+    """Keeps what it is told; `at_handing` is called in between."""
+
+    at_handing: Callable[[], None] = lambda: None
+    told: list[tuple[Letter, Reply | TransportError]] = field(default_factory=list)
+    handings: int = 0
+
+    def handed(self, letter: Letter) -> None:  # noqa: ARG002
+        self.handings += 1
+        self.at_handing()
+
+    def answered(self, letter: Letter, answer: Reply | TransportError) -> None:
+        self.told.append((letter, answer))
+
+    def stirred(self) -> None:
+        """Nothing here comes later."""
+
+
+def box(folder: Path, ear: Listener | None = None, *, clock: Callable[[], datetime] = lambda: NOW) -> Mailbox:
+    return Mailbox(folder, ear or Listener(), clock=clock)
+
+
+def submit(mailbox: Mailbox, one: Letter) -> Reply:
+    """Submit a letter and return its answer, which comes at once and once."""
+    ear = mailbox._ear
+    assert isinstance(ear, Listener)
+    assert mailbox.room == 1
+    before = len(ear.told)
+    mailbox.submit(one)
+    ((told, answer),) = ear.told[before:]
+    assert told is one
+    assert isinstance(answer, Reply)
+    return answer
 
 
 def test_a_letter_is_kept_byte_for_byte_and_numbered(tmp_path: Path) -> None:
-    mailbox = Mailbox(tmp_path / "mailbox")
+    mailbox = box(tmp_path / "mailbox")
     assert submit(mailbox, letter()) == Reply(250, "stored as 1", Phase.CONTENT, "2.0.0")
     assert submit(mailbox, letter()).text == "stored as 2"
     assert (tmp_path / "mailbox/000001.eml").read_bytes() == b"".join(letter().content)
@@ -40,8 +73,8 @@ def test_a_letter_is_kept_byte_for_byte_and_numbered(tmp_path: Path) -> None:
 
 
 def test_numbers_go_on_in_the_next_process_and_nothing_is_written_over(tmp_path: Path) -> None:
-    submit(Mailbox(tmp_path), letter(subject="first"))
-    first, second = Mailbox(tmp_path), Mailbox(tmp_path)
+    submit(box(tmp_path), letter(subject="first"))
+    first, second = box(tmp_path), box(tmp_path)
     assert submit(first, letter(subject="second")).text == "stored as 2"
     # It has looked before the other one wrote, and finds its number taken.
     assert submit(second, letter(subject="third")).text == "stored as 3"
@@ -50,7 +83,7 @@ def test_numbers_go_on_in_the_next_process_and_nothing_is_written_over(tmp_path:
 
 
 def test_what_was_caught_is_listed_oldest_first_by_its_headers(tmp_path: Path) -> None:
-    mailbox = Mailbox(tmp_path)
+    mailbox = box(tmp_path)
     for number in range(1, 4):
         submit(mailbox, letter(f"r{number}@d.example", subject=f"=?utf-8?q?No=2E_{number}?="))
     found = list_caught(tmp_path)
@@ -65,7 +98,7 @@ def test_what_was_caught_is_listed_oldest_first_by_its_headers(tmp_path: Path) -
 
 
 def test_what_is_no_caught_letter_is_passed_over(tmp_path: Path) -> None:
-    submit(Mailbox(tmp_path), letter())
+    submit(box(tmp_path), letter())
     (tmp_path / "notes.eml").write_text("no letter")
     (tmp_path / ".123-4.part").write_text("half a letter")
     assert [one.number for one in list_caught(tmp_path)] == [1]
@@ -73,32 +106,37 @@ def test_what_is_no_caught_letter_is_passed_over(tmp_path: Path) -> None:
 
 def test_a_letter_is_handed_before_it_is_there(tmp_path: Path) -> None:
     seen = []
-    submit(Mailbox(tmp_path), letter(), handed=lambda: seen.append(list_caught(tmp_path)))
+    submit(box(tmp_path, Listener(lambda: seen.append(list_caught(tmp_path)))), letter())
     assert seen == [[]]
 
 
-def test_a_letter_that_may_not_leave_is_not_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "error", [StoreError("no room", code="journal-unwritable"), OSError(28, "No space left on device")]
+)
+def test_a_letter_that_may_not_leave_is_not_kept(tmp_path: Path, error: Exception) -> None:
     def refuse() -> None:
-        raise StoreError("no room", code="journal-unwritable")
+        raise error
 
-    with pytest.raises(StoreError):
-        submit(Mailbox(tmp_path), letter(), handed=refuse)
-    assert list(tmp_path.iterdir()) == []
+    ear = Listener(refuse)
+    mailbox = box(tmp_path, ear)
+    with pytest.raises(type(error)):
+        mailbox.submit(letter())
+    assert (list(tmp_path.iterdir()), ear.told, mailbox.closed) == ([], [], False)
 
 
 @pytest.mark.parametrize("to", ["bounce@d.example", "Bounce-me@d.example", "bounces+7@d.example"])
 def test_a_bouncing_address_is_no_such_mailbox_and_nothing_was_handed(tmp_path: Path, to: str) -> None:
-    handed: list[int] = []
-    reply = submit(Mailbox(tmp_path), letter(to), handed=lambda: handed.append(1))
+    ear = Listener()
+    reply = submit(box(tmp_path, ear), letter(to))
     assert (reply.code, reply.enhanced, reply.phase) == (550, "5.1.1", Phase.RCPT)
-    assert (handed, list_caught(tmp_path)) == ([], [])
+    assert (ear.handings, list_caught(tmp_path)) == (0, [])
 
 
 def test_a_greylisted_address_is_taken_once_it_has_waited_also_after_a_restart(tmp_path: Path) -> None:
     now = NOW
 
     def mailbox() -> Mailbox:
-        return Mailbox(tmp_path, clock=lambda: now)
+        return box(tmp_path, clock=lambda: now)
 
     reply = submit(mailbox(), letter("greylist.me@d.example"))
     assert (reply.code, reply.enhanced, reply.phase) == (451, "4.7.1", Phase.RCPT)
@@ -114,7 +152,7 @@ def test_a_greylisted_address_is_taken_once_it_has_waited_also_after_a_restart(t
 @pytest.mark.parametrize("mark", ["", "soon", "nan", "inf", "1e300"])
 def test_a_broken_mark_of_a_greylisting_begins_anew(tmp_path: Path, mark: str) -> None:
     now = NOW
-    mailbox = Mailbox(tmp_path, clock=lambda: now)
+    mailbox = box(tmp_path, clock=lambda: now)
     submit(mailbox, letter("greylist@d.example"))
     (path,) = (tmp_path / "greylist").iterdir()
     path.write_text(mark)
@@ -125,17 +163,21 @@ def test_a_broken_mark_of_a_greylisting_begins_anew(tmp_path: Path, mark: str) -
 
 def test_a_folder_that_cannot_be_written_is_a_relay_that_cannot_be_reached(tmp_path: Path) -> None:
     (tmp_path / "mailbox").write_text("a file in the way")
-    handed: list[int] = []
-    with pytest.raises(RelayUnavailable) as error:
-        submit(Mailbox(tmp_path / "mailbox"), letter(), handed=lambda: handed.append(1))
-    assert (error.value.code, handed) == ("mailbox-unwritable", [])
+    ear = Listener()
+    mailbox = box(tmp_path / "mailbox", ear)
+    mailbox.submit(letter())
+    ((_, answer),) = ear.told
+    assert isinstance(answer, RelayUnavailable)
+    assert (answer.code, ear.handings) == ("mailbox-unwritable", 0)
+    assert (mailbox.room, mailbox.closed, mailbox.failure) == (0, True, answer)
 
 
 def test_it_opens_and_closes_like_any_transport(tmp_path: Path) -> None:
     async def carry() -> Reply:
-        mailbox = await open_mailbox(tmp_path, clock=lambda: NOW)
-        reply = await mailbox.submit(letter(), handed=lambda: None)
+        mailbox = await open_mailbox(tmp_path, Listener(), clock=lambda: NOW)
+        reply = submit(mailbox, letter())
         await mailbox.close()
+        mailbox.cut()
         return reply
 
     assert asyncio.run(carry()).code == 250

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from biweekly.model.mailing import Phase
-from biweekly.transports.replies import LONGEST_TEXT, MOST_BYTES, Garbled, ReplyParser, Said
+from biweekly.transports.replies import LONGEST_TEXT, MOST_BYTES, Garbled, ReplyParser, Said, as_it_is
 
 
 def read(*pieces: bytes) -> list[Said]:
@@ -109,4 +109,29 @@ def test_any_bytes_give_replies_or_are_garbled(pieces: list[bytes]) -> None:
 def test_what_is_said_of_garbage_can_be_printed(raw: bytes) -> None:
     with pytest.raises(Garbled) as caught:
         read(b"\0" + raw.replace(b"\n", b"") + b"\r\n")
-    assert str(caught.value).isprintable()
+    words = caught.value.words(as_it_is)
+    assert words.isprintable()
+    assert len(words) < 500
+
+
+SECRET = "open  sesame"
+
+
+def concealed(words: str) -> str:
+    return words.replace(SECRET, "(concealed)")
+
+
+@pytest.mark.parametrize("before", ["", "x" * (LONGEST_TEXT - 5), "x" * (LONGEST_TEXT + 50)])
+def test_a_secret_is_taken_out_of_a_reply_before_it_is_cut_and_its_spaces_are_joined(before: str) -> None:
+    (said,) = read(f"535-5.7.8 {before}{SECRET}\r\n535 5.7.8 {SECRET}\r\n".encode())
+    reply = said.reply(Phase.AUTH, concealed)
+    assert reply.enhanced == "5.7.8"
+    assert "open" not in reply.text
+
+
+@pytest.mark.parametrize("before", ["", "x" * 75, "x" * 200])
+def test_a_secret_is_taken_out_of_what_is_no_reply_before_it_is_cut(before: str) -> None:
+    with pytest.raises(Garbled) as caught:
+        read(f"{before}{SECRET}\r\n".encode())
+    assert "open" not in caught.value.words(concealed)
+    assert ("(concealed)" in caught.value.words(concealed)) is (before == "")

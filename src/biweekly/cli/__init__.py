@@ -20,15 +20,19 @@ COMMANDS: Final[Sequence[tuple[str, str, str, str]]] = (
     ("send", "send", "An issue's life", "Show the plan of a mailing; with --live, send it"),
     ("schedule", "schedule", "An issue's life", "Freeze an issue and set its time"),
     ("unschedule", "unschedule", "An issue's life", "Take a scheduled issue back"),
+    ("pause", "pause", "An issue's life", "Let a mailing under way rest"),
     ("resume", "resume", "An issue's life", "Go on with a mailing that stopped part-way"),
     ("resolve", "resolve", "An issue's life", "Settle the places whose fate is uncertain"),
+    ("resend", "resend", "An issue's life", "Try the places that have failed once more"),
+    ("stop-press", "stop_press", "An issue's life", "Give whom a paused mailing has not reached another edition"),
+    ("cancel", "cancel", "An issue's life", "End a paused mailing for good"),
     ("report", "report", "An issue's life", "The account of a mailing, adding up to the last subscriber"),
     ("status", "status", "An issue's life", "What is next, what is sending, what needs you"),
     ("subscribers", "subscribers", "Subscribers", "Import, list, suppress and erase subscribers"),
     ("calendar", "calendar", "Running it", "The dates of coming issues"),
     ("serve", "serve", "Running it", "Run the public pages, the scheduler and the sender"),
     ("dkim", "dkim", "Running it", "Make the keys that sign letters"),
-    ("db", "db", "Running it", "Bring the database up to date"),
+    ("db", "db", "Running it", "Look the database over, and bring it up to date"),
 )
 
 

@@ -85,15 +85,17 @@ def _let_in(publication: "Publication") -> None:
 
 
 def _send(publication: "Publication", issue: "IssueId") -> None:
-    from biweekly.cli.posting import office_with_progress, tell
+    from biweekly.cli.meter import progress_of
+    from biweekly.cli.posting import sending_office, tell
     from biweekly.wiring import utc_now
 
-    with office_with_progress(publication) as office:
+    with sending_office(publication) as office:
         plan = office.mailings.plan(issue)
         page = plan.edition.variants[0].html or ""
         speak.say(f"{_step('edition')} {plan.edition.sha256[:12]}, {len(page.encode()) / 1000:.0f} kB of HTML")
         speak.say(f"{_step('sending')} to {plan.subscribers} subscribers, into the built-in mailbox")
-        mailing, _ = office.mailings.send(issue, confirmed=plan.subscribers, now=utc_now())
+        with progress_of(office, issue, anew=True):
+            mailing, _ = office.mailings.send(issue, confirmed=plan.subscribers, now=utc_now())
         mailing = office.books.find(mailing.id)
         speak.say("")
         tell(publication, mailing, *office.mailings.account(mailing))

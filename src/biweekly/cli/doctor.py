@@ -3,7 +3,7 @@
 import os
 import stat
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -74,12 +74,13 @@ def examine(publication: Publication, *, environ: Mapping[str, str], now: dateti
     yield from _sections(config)
     yield from _rhythm(config, now)
     yield from _public_pages(config)
-    if config.relay:
-        yield from _relay(config.relay[0], publication.root)
-    else:
+    for relay in config.relay:
+        yield from _relay(relay, publication.root)
+    if not config.relay:
         yield look("relay", "none: mail goes to the built-in mailbox and never leaves this machine", level=Level.INFO)
     yield from _signing(config, publication.root)
     yield from _database(publication)
+    yield from _seeds(publication)
     yield from _folders(publication)
 
 
@@ -113,7 +114,7 @@ def _identity(config: Config) -> Iterator[Look]:
     if not placeholders:
         yield look("identity", f"sent from {config.publication.sender}", place="publication.from")
         return
-    leaves = bool(config.relay) and not config.relay[0].on_loopback
+    leaves = not all(relay.on_loopback for relay in config.relay)
     yield look(
         "identity", f"{', '.join(placeholders)} {'is' if len(placeholders) == 1 else 'are'} still a placeholder",
         place=placeholders[0], ok=False, level=Level.BLOCK if leaves else Level.WARN,
@@ -155,7 +156,7 @@ def _public_pages(config: Config) -> Iterator[Look]:
 
     url = config.publication.public_url
     local = is_loopback(urlsplit(url).hostname or "")
-    leaves = bool(config.relay) and not config.relay[0].on_loopback
+    leaves = not all(relay.on_loopback for relay in config.relay)
     if local and leaves:
         yield look(
             "public-url", f"{url} is this machine, where readers cannot unsubscribe", place="publication.public_url",
@@ -185,16 +186,16 @@ def _relay(relay: RelayConfig, root: Path) -> Iterator[Look]:
     if relay.ca_file is not None and not (root / relay.ca_file).is_file():
         yield look("relay-ca-file", f"{relay.ca_file} is not there", place="relay.ca_file", ok=False,
                     cure="name a file of certificates in PEM form, or take the key away")  # fmt: skip
-    if relay.password_file is not None:
+    if relay.password_file is not None or relay.token_file is not None:
         yield _password(relay, root)
 
 
 def _password(relay: RelayConfig, root: Path) -> Look:
-    from biweekly.transports import read_password
+    from biweekly.transports import read_login
 
-    path = root / (relay.password_file or "")
+    path = root / (relay.password_file or relay.token_file or "")
     try:
-        read_password(relay, root=root)
+        read_login(relay, root=root)
     except BiweeklyError as error:
         return look("password", error.message, place=str(path), ok=False, cure=error.hint or "")
     if os.name == "posix" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -246,6 +247,41 @@ def _database(publication: Publication) -> Iterator[Look]:
     else:
         yield look("database", shown, place="database.url")
     engine.dispose()
+
+
+def _seeds(publication: Publication) -> Iterator[Look]:
+    """Say which seeds would get nothing, because nobody on the list has that address."""
+    seeds = publication.config.delivery.seeds
+    home, url = publication.root / "var" / "biweekly.db", publication.config.database.url
+    if not seeds or (url is None and not home.exists()):
+        return
+    try:
+        missing = _not_mailable(publication, url or f"sqlite:///{home}", seeds)
+    except BiweeklyError:
+        return  # what is wrong with the database was said above
+    for seed in missing:
+        yield look(
+            "seeds", f"{seed} is nobody who would be mailed", place="delivery.seeds", level=Level.WARN, ok=False,
+            cure=f"biweekly subscribers add {seed}",
+        )  # fmt: skip
+
+
+def _not_mailable(publication: Publication, url: str, seeds: Sequence[str]) -> list[str]:
+    from biweekly.audience.validate import Invalid, validate
+    from biweekly.model.subscriber import Standing
+    from biweekly.store import open_database
+    from biweekly.store.migrations import HEAD, version
+    from biweekly.store.people import KEY_PURPOSE, People
+
+    engine = open_database(url)
+    try:
+        if version(engine) != HEAD:
+            return []
+        people = People(engine, key=publication.key(KEY_PURPOSE))
+        found = {seed: None if isinstance(one := validate(seed), Invalid) else people.find(one) for seed in seeds}
+        return [seed for seed, person in found.items() if person is None or person.standing is not Standing.ACTIVE]
+    finally:
+        engine.dispose()
 
 
 def _folders(publication: Publication) -> Iterator[Look]:

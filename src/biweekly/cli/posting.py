@@ -1,27 +1,28 @@
-"""Shell. What the mailing commands share: the office with a progress bar, signals, the account in words, exit codes."""
+"""Shell. What the mailing commands share: the office that stops in good order, the account in words, exit codes."""
 
 import getpass
 import os
+import re
 import signal
 import sys
 import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
+
+import typer
 
 from biweekly.cli import speak
+from biweekly.errors import Refused, UsageError
 
 if TYPE_CHECKING:
     from biweekly.model.issue import IssueId
-    from biweekly.model.mailing import Mailing, Settled, Tally
+    from biweekly.model.mailing import Mailing, Tally
     from biweekly.publication import Publication
     from biweekly.services.mailings import Carried
     from biweekly.wiring import Office
 
-_EVERY_SHARE: Final = 0.1
-_EVERY_SECONDS: Final = 30.0
 _STOPPED, _NO_RELAY, _LOOK, _REFUSED = 5, 75, 1, 4
 
 
@@ -34,20 +35,43 @@ def which_issue(publication: "Publication", word: str) -> "IssueId":
     return resolve(publication.issues, word, today=now.date())
 
 
+def confirmed(issue: "IssueId", count: int, subject: str, confirm: str | None, *, command: str) -> int:
+    """Return the number of subscribers that a person or a script confirmed, for a command that mails so many.
+
+    Raises UsageError `confirm-form`; Refused `issue-changed` and `not-confirmed`.
+    """
+    if confirm is not None:
+        found = re.fullmatch(r"(?P<issue>[^:]+):(?P<count>\d+)", confirm)
+        if found is None:
+            raise UsageError(
+                "--confirm takes the issue and the number of subscribers", code="confirm-form",
+                hint=f"--confirm {issue}:{count}",
+            )  # fmt: skip
+        if found["issue"] != issue:
+            raise Refused(
+                f"{found['issue']} was confirmed, and this is {issue}", code="issue-changed",
+                hint=f"--confirm {issue}:{count}",
+            )  # fmt: skip
+        return int(found["count"])
+    if not sys.stdin.isatty():
+        raise Refused(
+            "a live send is confirmed by its number of subscribers", code="not-confirmed",
+            hint=f"biweekly {command} {issue} --live --confirm {issue}:{count}",
+        )  # fmt: skip
+    speak.say(f"This mails {issue} “{subject}”.")
+    typed = typer.prompt(f"Type the number of subscribers to send to ({count})", err=True)
+    if typed.strip().replace(",", "") != str(count):
+        raise Refused("that is another number, so nothing was sent", code="not-confirmed")
+    return count
+
+
 @contextmanager
-def office_with_progress(publication: "Publication") -> Iterator["Office"]:
-    """Open the office; letters settled move a bar on a terminal, or a line every 10 % or 30 s elsewhere."""
+def sending_office(publication: "Publication") -> Iterator["Office"]:
+    """Open the office for a command that sends: Ctrl-C and SIGTERM end its mailing in good order."""
     from biweekly.wiring import open_office
 
-    meter = _Meter()
-    office = open_office(publication, progress=meter.settled)
-    meter.office = office
-    with _stopping(office.stop):
-        try:
-            yield office
-        finally:
-            meter.close()
-            office.close()
+    with open_office(publication, apart=True) as office, _stopping(office.stop):
+        yield office
 
 
 @contextmanager
@@ -67,67 +91,6 @@ def _stopping(stop: threading.Event) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class _Meter:
-    """Counts what is settled and shows it."""
-
-    def __init__(self) -> None:
-        self.office: Office | None = None
-        self._counts: dict[str, int] = {}
-        self._total, self._before = 0, 0
-        self._bar: Any = None
-        self._task: Any = None
-        self._told_share, self._told_at = 0.0, time.monotonic()
-
-    def settled(self, ones: Sequence["Settled"]) -> None:
-        """Take note of what the ledger has recorded."""
-        from biweekly.model.mailing import Outcome
-
-        if not self._total:
-            self._begin(ones)
-        for one in ones:
-            word = one.fate.state.word if isinstance(one.fate, Outcome) else "waiting"
-            self._counts[word] = self._counts.get(word, 0) + 1
-        self._show()
-
-    def _begin(self, ones: Sequence["Settled"]) -> None:
-        from biweekly.model.mailing import MailingState
-
-        if self.office is None or not ones:
-            return
-        under_way = self.office.books.in_states(MailingState.SENDING)
-        self._total = sum(one.planned for one in under_way)
-        to_go = sum(self.office.books.tally(one.id).to_go for one in under_way)
-        # What an earlier sender settled is done as well; `ones` are counted by the caller.
-        self._before = max(0, self._total - to_go - len(ones))
-        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-            self._bar = Progress(
-                TextColumn("Sending"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
-                TextColumn("{task.fields[words]}"), TimeRemainingColumn(), console=Console(stderr=True), transient=True,
-            )  # fmt: skip
-            self._task = self._bar.add_task("Sending", total=self._total, words="")
-            self._bar.start()
-
-    def _show(self) -> None:
-        # Places that waited are settled more than once.
-        done = min(self._total, self._before + sum(self._counts.values()))
-        words = " · ".join(f"{count:,} {word}" for word, count in self._counts.items())
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done, words=words)
-            return
-        share, now = done / self._total if self._total else 1.0, time.monotonic()
-        if share - self._told_share >= _EVERY_SHARE or now - self._told_at >= _EVERY_SECONDS:
-            self._told_share, self._told_at = share, now
-            speak.say(f"sending: {share:.0%} of {self._total:,} · {words}")
-
-    def close(self) -> None:
-        """Take the bar away."""
-        if self._bar is not None:
-            self._bar.stop()
 
 
 def document(mailing: "Mailing", tally: "Tally", not_mailed: Mapping[str, int]) -> dict[str, Any]:
@@ -156,7 +119,7 @@ def tell(publication: "Publication", mailing: "Mailing", tally: "Tally", not_mai
         ("waiting", tally.waiting, "tried again on their own; biweekly resume or serve goes on"),
         ("failed", tally.failed, "refused for the reader's own address, or given up"),
         ("uncertain", tally.uncertain, "may have arrived; nothing retries them by itself: biweekly resolve"),
-        ("skipped", tally.skipped, "left or suppressed after planning"),
+        ("skipped", tally.skipped, "left or suppressed after planning, or the mailing was ended"),
         ("to go", tally.to_go, "not tried yet"),
     )
     for word, count, meaning in rows:

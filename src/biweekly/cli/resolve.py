@@ -20,6 +20,9 @@ def resolve(
     sent: Annotated[bool, typer.Option("--sent", help="They have it: count them as accepted.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Send again, byte for byte; some may get it twice.")] = False,
     why: Annotated[str, typer.Option("--why", "-m", metavar="TEXT", help="The reason, kept with the ruling.")] = "",
+    mailing: Annotated[
+        int | None, typer.Option(metavar="ID", help="One mailing of the issue, by number; else the first that has any.")
+    ] = None,
 ) -> None:
     """Settle the places whose fate is uncertain: the letter left, and the relay's answer never came.
 
@@ -38,8 +41,8 @@ def resolve(
         subscribers = None
         if address is not None:
             subscribers = [open_people(publication, office.engine).find(address).id]
-        count = office.mailings.resolve(
-            wanted, subscribers, "sent" if sent else "again", who=who_asks(), why=why, now=utc_now()
+        count = office.steering.resolve(
+            wanted, subscribers, "sent" if sent else "again", who=who_asks(), why=why, now=utc_now(), mailing=mailing
         )
     places = "1 place" if count == 1 else f"{count:,} places"
     speak.say(f"{places} settled as {'accepted' if sent else 'due again'}.")

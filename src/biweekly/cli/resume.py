@@ -19,14 +19,16 @@ def resume(
 
     Example: biweekly resume 2026-11-26
     """
-    from biweekly.cli.posting import account_for, office_with_progress, which_issue
+    from biweekly.cli.meter import progress_of
+    from biweekly.cli.posting import account_for, sending_office, which_issue
     from biweekly.services.safety import warn_or_refuse
 
     publication = ctx.obj.publication()
     # The relay may be another one than when it began. That the pages answer was asked then.
     warn_or_refuse(publication.config, public_url_answers=True)
     wanted = which_issue(publication, issue)
-    with office_with_progress(publication) as office:
-        mailing, carried = office.mailings.resume(wanted)
+    with sending_office(publication) as office:
+        with progress_of(office, wanted, anew=False):
+            mailing, carried = office.mailings.resume(wanted)
         code = account_for(publication, office, wanted, carried, mailing, as_json=as_json)
     raise typer.Exit(code)

@@ -1,13 +1,10 @@
 """Shell. `send`: the plan of a mailing; with --live, the mailing itself."""
 
-import re
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from biweekly.cli import speak
-from biweekly.errors import Refused, UsageError
 
 if TYPE_CHECKING:
     from biweekly.publication import Publication
@@ -33,13 +30,14 @@ def send(
 
     Example: biweekly send 2026-11-26 --live
     """
-    from biweekly.cli.posting import account_for, office_with_progress, which_issue
+    from biweekly.cli.meter import progress_of
+    from biweekly.cli.posting import account_for, confirmed, sending_office, which_issue
     from biweekly.services.safety import warn_or_refuse
     from biweekly.wiring import answers, utc_now
 
     publication = ctx.obj.publication()
     wanted = which_issue(publication, issue)
-    with office_with_progress(publication) as office:
+    with sending_office(publication) as office:
         plan = office.mailings.plan(wanted)
         url = publication.config.publication.public_url
         warnings = warn_or_refuse(publication.config, public_url_answers=answers(url))
@@ -48,42 +46,16 @@ def send(
             return
         for warning in warnings:
             speak.say(f"{speak.paint('!', 'yellow')} {warning}")
-        confirmed = _confirmed(plan, confirm)
-        mailing, carried = office.mailings.send(wanted, confirmed=confirmed, now=utc_now())
+        number = confirmed(wanted, plan.subscribers, plan.edition.subject, confirm, command="send")
+        with progress_of(office, wanted, anew=True):
+            mailing, carried = office.mailings.send(wanted, confirmed=number, now=utc_now(), plan=plan)
         code = account_for(publication, office, wanted, carried, mailing, as_json=as_json)
     raise typer.Exit(code)
 
 
-def _confirmed(plan: "SendingPlan", confirm: str | None) -> int:
-    """Return the number of subscribers that a person or a script confirmed."""
-    if confirm is not None:
-        found = re.fullmatch(r"(?P<issue>[^:]+):(?P<count>\d+)", confirm)
-        if found is None:
-            raise UsageError(
-                "--confirm takes the issue and the number of subscribers", code="confirm-form",
-                hint=f"--confirm {plan.issue}:{plan.subscribers}",
-            )  # fmt: skip
-        if found["issue"] != plan.issue:
-            raise Refused(
-                f"{found['issue']} was confirmed, and this is {plan.issue}", code="issue-changed",
-                hint=f"--confirm {plan.issue}:{plan.subscribers}",
-            )  # fmt: skip
-        return int(found["count"])
-    if not sys.stdin.isatty():
-        raise Refused(
-            "a live send is confirmed by its number of subscribers", code="not-confirmed",
-            hint=f"biweekly send {plan.issue} --live --confirm {plan.issue}:{plan.subscribers}",
-        )  # fmt: skip
-    speak.say(f"This mails {plan.issue} “{plan.edition.subject}”.")
-    typed = typer.prompt(f"Type the number of subscribers to send to ({plan.subscribers})", err=True)
-    if typed.strip().replace(",", "") != str(plan.subscribers):
-        raise Refused("that is another number, so nothing was sent", code="not-confirmed")
-    return plan.subscribers
-
-
 def _show_plan(publication: "Publication", plan: "SendingPlan", warnings: tuple[str, ...], *, as_json: bool) -> None:
-    relay = publication.config.relay[0] if publication.config.relay else None
-    to = f"{relay.host}:{relay.port} ({relay.tls})" if relay else "the built-in mailbox; nothing leaves this machine"
+    relays = [f"{one.host}:{one.port} ({one.tls})" for one in publication.config.relay]
+    to = ", ".join(relays) or "the built-in mailbox; nothing leaves this machine"
     if as_json:
         speak.show_json("send-plan", {
             "issue": plan.issue, "kind": plan.kind, "subject": plan.edition.subject, "edition": plan.edition.sha256,

@@ -43,6 +43,11 @@ def show_json(schema: str, document: Mapping[str, Any]) -> None:
     show(json.dumps({"schema": f"biweekly/{schema}/1", **document}, ensure_ascii=False, indent=2, default=str))
 
 
+def show_json_line(schema: str, document: Mapping[str, Any]) -> None:
+    """Print one JSON document in one line, for those that come one after the other."""
+    show(json.dumps({"schema": f"biweekly/{schema}/1", **document}, ensure_ascii=False, default=str))
+
+
 def complain(error: BiweeklyError) -> None:
     """Print an error: code, place, cause, cure."""
     place = f"{error.place}: " if error.place else ""

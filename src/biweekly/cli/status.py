@@ -1,5 +1,10 @@
-"""Shell. `status`: what is next, what is sending, what needs you."""
+"""Shell. `status`: what is next, what is sending, what needs you; with an issue or --watch, lane by lane."""
 
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -8,6 +13,10 @@ import typer
 from biweekly.cli import speak
 
 if TYPE_CHECKING:
+    from biweekly.cli.meter import Course
+    from biweekly.cli.standing import Standing
+    from biweekly.model.issue import IssueId
+    from biweekly.model.mailing import Mailing
     from biweekly.publication import Publication
     from biweekly.wiring import Office
 
@@ -16,29 +25,138 @@ app = typer.Typer(add_completion=False)
 _GRACE: Final = timedelta(minutes=2)  # a running clock has begun it by then
 
 
+_EVERY: Final = 1.0  # seconds between two looks on a terminal and in JSON
+_EVERY_ELSEWHERE: Final = 10.0
+
+
 @app.command()
 def status(
     ctx: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    issue: Annotated[
+        str | None, typer.Argument(metavar="[ISSUE]", help="A date, `next` or `latest`: its mailing lane by lane.")
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again every second until Ctrl-C.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document; with --watch, one a line.")] = False,
 ) -> None:
-    """Say what is next, what is sending, and what needs you.
+    """Say what is next, what is sending, and what needs you; of an issue, how its mailing stands lane by lane.
 
-    Example: biweekly status
+    It only reads, and may be asked while another process sends.
+
+    Example: biweekly status --watch
     """
-    from biweekly.wiring import open_office, utc_now
+    from biweekly.cli.posting import which_issue
+    from biweekly.wiring import open_office
 
     publication = ctx.obj.publication()
-    now = utc_now()
+    wanted = None if issue is None else which_issue(publication, issue)
     with open_office(publication) as office:
-        found = {
-            "next": _coming(publication, office, now),
-            "sending": _under_way(office),
-            "problems": _problems(publication, office, now),
+        look = _Look(publication, office, wanted)
+        if watch:
+            _watch(look, as_json=as_json)
+        elif as_json:
+            speak.show_json("status", look.document(detailed=wanted is not None))
+        else:
+            for line in look.words(detailed=wanted is not None):
+                speak.show(line)
+
+
+class _Look:
+    """One look after the other at the same publication."""
+
+    def __init__(self, publication: "Publication", office: "Office", wanted: "IssueId | None") -> None:
+        from biweekly.cli.meter import Course
+
+        self._publication = publication
+        self._office = office
+        self._wanted = wanted
+        self._course = Course()
+        self._watched: Mailing | None = None
+
+    def document(self, *, detailed: bool) -> dict[str, Any]:
+        """Return what scripts read; `detailed` adds the mailing lane by lane."""
+        from biweekly.cli.posting import document
+
+        found = self._summary()
+        if detailed:
+            standing, course = self._standing()
+            found["mailing"] = standing and standing.document(
+                document(standing.mailing, standing.tally, standing.not_mailed), course
+            )
+        return found
+
+    def words(self, *, detailed: bool, size: tuple[int, int | None] = (0, None)) -> list[str]:
+        """Return what people read, in lines; `size` is width and height of the terminal, 0 and None for any."""
+        width, height = size
+        lines: list[str] = []
+        standing, course = self._standing() if detailed else (None, None)
+        if self._wanted is None:
+            lines = _told(self._summary())
+        if standing is not None:
+            room = None if height is None else height - len(lines) - 1
+            lines += [""] if lines else []
+            lines += standing.words(width=width or 200, height=room, course=course)
+        return lines
+
+    def _summary(self) -> dict[str, Any]:
+        from biweekly.wiring import utc_now
+
+        now = utc_now()
+        return {
+            "next": _coming(self._publication, self._office, now),
+            "sending": _under_way(self._office),
+            "problems": _problems(self._publication, self._office, now),
         }
-    if as_json:
-        speak.show_json("status", found)
-    else:
-        _tell(found)
+
+    def _standing(self) -> "tuple[Standing | None, Course | None]":
+        """Read how the mailing stands: the issue's, or the one under way. Its rate is known from the second look on."""
+        from biweekly.cli.meter import Course
+        from biweekly.cli.standing import Standing
+        from biweekly.wiring import utc_now
+
+        mailing = self._office.mailings.of_issue(self._wanted) if self._wanted else _first_under_way(self._office)
+        if mailing is None:
+            return None, None
+        if self._watched is None or self._watched.id != mailing.id:
+            self._watched, self._course = mailing, Course()
+        standing = Standing(self._office, mailing, utc_now())
+        self._course.note(standing.tally.planned - standing.tally.to_go, time.monotonic())
+        return standing, self._course
+
+
+def _watch(look: _Look, *, as_json: bool) -> None:
+    """Look again and again; Ctrl-C is the way out, and no failure."""
+    try:
+        if as_json:
+            _repeat(lambda: speak.show_json_line("status", look.document(detailed=True)), _EVERY)
+        elif sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+            _draw(look)
+        else:
+            _repeat(lambda: speak.show("\n".join([*look.words(detailed=True), ""])), _EVERY_ELSEWHERE)
+    except KeyboardInterrupt:
+        return
+
+
+def _draw(look: _Look) -> None:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+
+        def show() -> None:
+            width, height = shutil.get_terminal_size()
+            lines = look.words(detailed=True, size=(width, height))
+            text = Text.from_ansi("\n".join(lines), no_wrap=True, overflow="ellipsis")
+            live.update(text, refresh=True)
+
+        _repeat(show, _EVERY)
+
+
+def _repeat(show: Callable[[], None], every: float) -> None:
+    while True:
+        show()
+        time.sleep(every)
 
 
 def _coming(publication: "Publication", office: "Office", now: datetime) -> dict[str, Any] | None:
@@ -77,12 +195,15 @@ def _times(due: datetime, zone: Any, now: datetime) -> dict[str, Any]:
 
 def _under_way(office: "Office") -> dict[str, Any] | None:
     from biweekly.cli.posting import document
+
+    mailing = _first_under_way(office)
+    return None if mailing is None else document(mailing, *office.mailings.account(mailing))
+
+
+def _first_under_way(office: "Office") -> "Mailing | None":
     from biweekly.model.mailing import MailingState
 
-    under_way = office.books.in_states(MailingState.SENDING, MailingState.PAUSED)
-    if not under_way:
-        return None
-    return document(under_way[0], *office.mailings.account(under_way[0]))
+    return next(iter(office.books.in_states(MailingState.SENDING, MailingState.PAUSED)), None)
 
 
 def _problems(publication: "Publication", office: "Office", now: datetime) -> list[str]:
@@ -101,7 +222,7 @@ def _problems(publication: "Publication", office: "Office", now: datetime) -> li
         if one.state is MailingState.PAUSED:
             why = f": {one.reason}" if one.reason else ""
             found.append(f"{one.issue}: paused{why}: biweekly resume {one.issue}")
-        elif one.state is MailingState.SENDING and tally.to_go + tally.waiting:
+        elif one.state is MailingState.SENDING and tally.to_go + tally.waiting and not _is_carried(office, one, now):
             count = tally.to_go + tally.waiting
             found.append(f"{one.issue}: {count:,} still to go or waiting: biweekly resume {one.issue}")
     found += [
@@ -114,6 +235,13 @@ def _problems(publication: "Publication", office: "Office", now: datetime) -> li
         if one.due is not None and now - one.due > _GRACE
     ]
     return found + _missed_dates(publication, office, now)
+
+
+def _is_carried(office: "Office", mailing: "Mailing", now: datetime) -> bool:
+    from biweekly.cli.standing import at_work
+    from biweekly.store import ledger
+
+    return bool(at_work(ledger.holders(office.engine, mailing.id), now))
 
 
 def _places(count: int) -> str:
@@ -138,22 +266,21 @@ def _missed_dates(publication: "Publication", office: "Office", now: datetime) -
     ]
 
 
-def _tell(found: dict[str, Any]) -> None:
+def _told(found: dict[str, Any]) -> list[str]:
     coming, sending = found["next"], found["sending"]
     if coming is None:
-        speak.show("next      nothing: there is no [schedule]")
+        lines = ["next      nothing: there is no [schedule]"]
     else:
         days, rest = divmod(coming["in_seconds"], 86400)
         away = f"{days} d {rest // 3600} h" if days else f"{rest // 3600} h {rest % 3600 // 60} min"
         name = coming["issue"] or coming["date"]
         when = f"{coming['local']} {coming['timezone']}, in {away}"
-        speak.show(f"next      {name}  {coming['state'].replace('_', ' ')}  {when}")
+        lines = [f"next      {name}  {coming['state'].replace('_', ' ')}  {when}"]
     if sending is None:
-        speak.show("sending   nothing")
+        lines.append("sending   nothing")
     else:
-        done = sending["planned"] - sending["to_go"]
-        speak.show(f"sending   {sending['issue']}  {sending['state']}  {done:,} of {sending['planned']:,}")
-    for problem in found["problems"]:
-        speak.show(f"{speak.paint('!', 'yellow')}         {problem}")
-    if not found["problems"]:
-        speak.show("problems  none")
+        done = sending["planned"] - sending["to_go"] - sending["waiting"]
+        wait = f", {sending['waiting']:,} waiting" if sending["waiting"] else ""
+        lines.append(f"sending   {sending['issue']}  {sending['state']}  {done:,} of {sending['planned']:,}{wait}")
+    lines += [f"{speak.paint('!', 'yellow')}         {problem}" for problem in found["problems"]]
+    return lines if found["problems"] else [*lines, "problems  none"]

@@ -79,15 +79,15 @@ def _spelt_out(to: list[str]) -> list[str]:
 
 async def _hand_over(office: "Office", letters: "list[Letter]") -> int:
     """Hand the copies over one after another and say each answer; 0 where all were accepted."""
-    transport = await office.postroom.open_transport()()
+    courier = office.postroom.courier()
     worst = 0
     try:
         for letter in letters:
-            reply: Reply = await transport.submit(letter, handed=lambda: None)
+            reply: Reply = await courier.send(letter)
             taken = 200 <= reply.code < 300  # noqa: PLR2004 - 2yz
             sign = speak.paint("accepted", "green") if taken else speak.paint("refused", "red")
             speak.show(f"{sign}  {letter.rcpt_to}   {reply}")
             worst = worst if taken else 1
     finally:
-        await transport.close()
+        await courier.close()
     return worst

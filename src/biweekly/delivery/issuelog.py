@@ -1,7 +1,7 @@
 """Edge: filesystem. One log for each issue: JSON lines, by subscriber number and domain, never an address.
 
 A line is written after the commit it tells of. What a crash kept from being written is filled in from the ledger, so
-that the log accounts for every place without the database. Each line is documented in docs/running.md.
+that the log accounts for every place without the database. Each line is documented in docs/log.md.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any
 
 from biweekly.delivery.discretion import without_addresses
 from biweekly.errors import StoreError
-from biweekly.model.mailing import MailingId, Outcome, OutcomeState, Settled, Spot
+from biweekly.model.mailing import MailingId, Outcome, OutcomeState, Ruled, Settled, Spot, Wait
 from biweekly.model.subscriber import SubscriberId
 
 EVENTS = {
@@ -26,6 +26,7 @@ EVENTS = {
     OutcomeState.IN_DOUBT: "uncertain",
 }
 _PLACE_EVENTS = frozenset(EVENTS.values())
+_PAGE = 5_000
 
 
 class IssueLog:
@@ -59,13 +60,18 @@ class IssueLog:
             if isinstance(fate, Outcome):
                 lines.append(outcome_line(mailing, place.spot, place.subscriber, place.domain, fate, one.attempts))
             elif fate.attempts > place.attempts:
-                lines.append(_dump({
-                    "at": _when(fate.until), "mailing": mailing, "event": "waiting", "lane": place.spot.lane,
-                    "pos": place.spot.pos, "round": place.spot.round, "subscriber": place.subscriber,
-                    "domain": place.domain, "attempts": fate.attempts, "code": fate.code,
-                    "reply": without_addresses(fate.reply, subscriber=place.subscriber, reader=place.address),
-                }))  # fmt: skip
+                words = without_addresses(fate.reply, subscriber=place.subscriber, reader=place.address)
+                lines.append(waiting_line(mailing, place.spot, place.subscriber, place.domain, fate, words))
         self._write(lines)
+
+    def ruled(self, mailing: MailingId, ones: Iterable[Ruled]) -> None:
+        """Write what a person ruled about places: what they ended with, or that they wait in another round."""
+        self._write([
+            outcome_line(mailing, one.spot, one.subscriber, one.domain, one.fate, 0)
+            if isinstance(one.fate, Outcome)
+            else waiting_line(mailing, one.spot, one.subscriber, one.domain, one.fate, one.fate.reply)
+            for one in ones
+        ])  # fmt: skip
 
     def fill(self, mailing: MailingId, ledger: Iterable[tuple[Spot, SubscriberId, str, Outcome, int]]) -> int:
         """Add the lines that the ledger has and the log has not; returns how many."""
@@ -73,12 +79,18 @@ class IssueLog:
         for line in read(self.path):
             if line.get("mailing") == mailing and line.get("event") in _PLACE_EVENTS:
                 there.add(Spot(line["lane"], line["pos"], line["round"]))
-        missing = [outcome_line(mailing, *row) for row in ledger if row[0] not in there]
         self._lost = False
-        self._write(missing)
+        missing, page = 0, list[bytes]()
+        for row in ledger:
+            if row[0] not in there:
+                page.append(outcome_line(mailing, *row))
+            if len(page) == _PAGE:
+                self._write(page)
+                missing, page = missing + _PAGE, []
+        self._write(page)
         if not self._lost:
             self._mark.unlink(missing_ok=True)
-        return len(missing)
+        return missing + len(page)
 
     @property
     def behind(self) -> bool:
@@ -138,6 +150,17 @@ def outcome_line(
         "at": _when(fate.at), "mailing": mailing, "event": EVENTS[fate.state], "lane": spot.lane, "pos": spot.pos,
         "round": spot.round, "subscriber": subscriber, "domain": domain, "attempts": attempts, "code": fate.code,
         "reply": without_addresses(fate.reply),
+    })  # fmt: skip
+
+
+def waiting_line(
+    mailing: MailingId, spot: Spot, subscriber: SubscriberId, domain: str, fate: Wait, words: str
+) -> bytes:
+    """Write that a place waits as a line of the log; its `at` is when it is due."""
+    return _dump({
+        "at": _when(fate.until), "mailing": mailing, "event": "waiting", "lane": spot.lane, "pos": spot.pos,
+        "round": spot.round, "subscriber": subscriber, "domain": domain, "attempts": fate.attempts,
+        "code": fate.code, "reply": words,
     })  # fmt: skip
 
 

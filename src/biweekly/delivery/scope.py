@@ -14,6 +14,7 @@ _HARD_WITHOUT_STATUS: Final = frozenset({550, 551, 553, 556})
 _LOGIN: Final = frozenset({454, 530, 534, 535, 538})
 _PROTOCOL: Final = frozenset({500, 501, 502, 503, 504, 555})
 _STRIKES: Final = frozenset({"5.1.1", "5.1.6", "5.1.10"})
+NO_SUCH_DOMAIN: Final = ("5.1.2", "5.4.4")
 
 # Policy in words, where there is no status to go by. A reader is never blamed for what might be about us.
 _POLICY_WORDS: Final = re.compile(
@@ -21,6 +22,8 @@ _POLICY_WORDS: Final = re.compile(
     r"|\brelay|access denied|not authori[sz]ed|authenticat|\brdns\b|reverse dns|\bptr\b|\brbl\b|dnsbl|rate limit",
     re.IGNORECASE,
 )
+
+_RATE_WORDS: Final = re.compile(r"rate.?limit|too (?:many|fast|quickly)|throttl|slow down|TSS0\d", re.IGNORECASE)
 
 # By subject and detail, the class left out; a subject alone is the rule for all of its details not named.
 _BY_STATUS: Final[Mapping[str, Scope]] = {
@@ -80,6 +83,18 @@ def counts_for_breaker(reply: Reply) -> bool:
             return False
 
 
+def asks_for_patience(reply: Reply) -> bool:
+    """Whether the answer says that letters come too fast: 4.7.y but for greylisting, or so in words.
+
+    A 421 alone says that this connection is over, as after a number of letters, and nothing about the rate.
+    """
+    if reply.code // 100 != 4:  # noqa: PLR2004 - the class of deferrals
+        return False
+    if reply.enhanced is not None and reply.enhanced.startswith("4.7."):
+        return reply.enhanced != "4.7.1" or reply.code == CLOSING
+    return bool(_RATE_WORDS.search(reply.text))
+
+
 def is_strike(reply: Reply) -> bool:
     """Whether the answer says that the address does not exist: 5.1.1, 5.1.6 or 5.1.10, and in so many digits."""
     return reply.code // 100 == 5 and reply.enhanced in _STRIKES and scope_of(reply) is Scope.READER  # noqa: PLR2004
@@ -87,7 +102,7 @@ def is_strike(reply: Reply) -> bool:
 
 def wants_second_look(reply: Reply) -> bool:
     """Whether the refusal may be a fault of DNS that is gone tomorrow: the domain is said not to exist."""
-    return reply.code // 100 == 5 and reply.enhanced in ("5.1.2", "5.4.4")  # noqa: PLR2004 - the class
+    return reply.code // 100 == 5 and reply.enhanced in NO_SUCH_DOMAIN  # noqa: PLR2004 - the class
 
 
 def _by_status(reply: Reply) -> Scope | None:

@@ -242,6 +242,10 @@ class Edition:
     reports: tuple[Entry, ...]
 
 
+Frozen = tuple[str, str, bytes]
+"""A frozen edition as it is kept: its hash, the address of its web version, its bytes."""
+
+
 class Level(StrEnum):
     """How much a finding matters."""
 

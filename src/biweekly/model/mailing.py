@@ -85,7 +85,8 @@ class Place:
 class Letter:
     """A variant addressed to one reader, ready for the wire.
 
-    `content` are the finished bytes: CRLF line ends, no line over 998 octets, no leading dot, 7-bit.
+    `content` are the finished bytes: CRLF line ends, no line over 998 octets. `clean` says of them, checked before,
+    that they are 7-bit, that no line begins with a dot and that the last line ends: then nothing need be looked for.
     """
 
     spot: Spot
@@ -93,6 +94,7 @@ class Letter:
     rcpt_to: str
     content: tuple[bytes, ...]
     needs_smtputf8: bool = False
+    clean: bool = False
 
     @property
     def size_bytes(self) -> int:
@@ -195,6 +197,30 @@ class Settled:
         if isinstance(self.fate, Wait):
             return self.fate.attempts
         return self.place.attempts + (self.fate.state is not OutcomeState.SKIPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """A place that a person has ruled on: the round that this opened, and what it begins or ends with."""
+
+    spot: Spot
+    subscriber: SubscriberId
+    domain: str
+    fate: Outcome | Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The places of a mailing whose standing outcome is a failure, and how many of these readers are gone since."""
+
+    refused: int
+    expired: int
+    gone: int
+
+    @property
+    def places(self) -> int:
+        """How many there are."""
+        return self.refused + self.expired
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,10 @@ from markupsafe import Markup
 from biweekly.config import PublicationConfig
 from biweekly.contracts import Compiler, Templates
 from biweekly.errors import RenderError
+from biweekly.frozen import canonical, seal
 from biweekly.model.issue import Edition, Issue, Picture, Report, ReportId, Variant, VariantName
 from biweekly.render.dialect import find_fault
 from biweekly.render.environment import TemplateRoom
-from biweekly.render.frozen import canonical, seal
 from biweekly.render.layout import NO_PLATES, Page, Plate, lay_out
 from biweekly.render.plaintext import write_text
 from biweekly.render.rich import fragment

@@ -207,7 +207,8 @@ class Fortnight:
 def _rule_by_mailing(mailing: Mailing, taken: Taken, *, late_limit: timedelta, now: datetime) -> Ruling:
     """A mailing stands, made by a person or by the cut-off: its own state says what there is to say."""
     issue = mailing.issue
-    if mailing.state in _NEVER_WENT or (_is_waiting(mailing) and now - (mailing.due or now) > late_limit):
+    never_began = mailing.state in _NEVER_WENT and mailing.started is None
+    if never_began or (_is_waiting(mailing) and now - (mailing.due or now) > late_limit):
         word = "cancelled" if mailing.state is MailingState.CANCELLED else "missed"
         note = f"its mailing {issue} was {word}{f': {mailing.reason}' if mailing.reason else ''}; nothing is mailed"
         state = OccurrenceState.SKIPPED if word == "cancelled" else OccurrenceState.MISSED

@@ -4,100 +4,23 @@ Nothing here touches the world: the books, the edition and the carrier are hande
 holds the right to send; everything else only changes rows that the carrier reads.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar, Final, Literal, Protocol
+from typing import Final
 
 from biweekly.errors import BiweeklyError, NothingToDo, Refused, RelayUnavailable, UsageError
-from biweekly.model.issue import Edition, IssueId
-from biweekly.model.mailing import Mailing, MailingId, MailingKind, MailingState, Tally
-from biweekly.model.subscriber import SubscriberId
+from biweekly.model.issue import Edition, Frozen, IssueId
+from biweekly.model.mailing import Mailing, MailingKind, MailingState, Tally
+from biweekly.services.doors import Books, Carried, Doors
+
+__all__ = ["Books", "Carried", "Doors", "Mailings", "SendingPlan"]
 
 _NOT_BEGUN: Final = (MailingState.SCHEDULED, MailingState.COOLING_OFF)
 _CAN_GO_ON: Final = (MailingState.SENDING, MailingState.PAUSED)
 _SOONEST: Final = timedelta(minutes=2)
 # Asking again with the same wrong password, by itself and for ever, is what locks accounts.
 _LOGIN_REFUSED: Final = "relay-login-refused"
-
-
-class Books(Protocol):
-    """What the service asks of the database (`store.books.Books`)."""
-
-    def of_issue(self, issue: IssueId) -> Sequence[Mailing]: ...  # noqa: D102
-    def in_states(self, *states: MailingState) -> Sequence[Mailing]: ...  # noqa: D102
-    def find(self, mailing: MailingId) -> Mailing: ...  # noqa: D102
-    def count_readers(self) -> tuple[Mapping[str, int], Mapping[str, int]]: ...  # noqa: D102
-    def enter(  # noqa: D102
-        self, issue: IssueId, kind: MailingKind, frozen: tuple[str, str, bytes], *, due: datetime | None, now: datetime
-    ) -> Mailing: ...
-    def enter_and_begin(  # noqa: D102
-        self, issue: IssueId, kind: MailingKind, frozen: tuple[str, str, bytes], *, expected: int, now: datetime
-    ) -> Mailing: ...
-    def begin(self, mailing: MailingId, *, now: datetime) -> Mailing | None: ...  # noqa: D102
-    def change_state(  # noqa: D102
-        self,
-        mailing: MailingId,
-        to: MailingState,
-        *,
-        only_from: Sequence[MailingState],
-        reason: str | None = None,
-        finished: datetime | None = None,
-    ) -> bool: ...
-    def pause(self, mailing: MailingId, *, reason: str | None, now: datetime) -> bool: ...  # noqa: D102
-    def go_on(self, mailing: MailingId, *, now: datetime) -> bool: ...  # noqa: D102
-    def withdraw(self, mailing: MailingId) -> bool: ...  # noqa: D102
-    def tally(self, mailing: MailingId) -> Tally: ...  # noqa: D102
-    def not_mailed(self, mailing: MailingId) -> Mapping[str, int]: ...  # noqa: D102
-    def rule(  # noqa: D102
-        self,
-        mailing: MailingId,
-        subscribers: Sequence[SubscriberId] | None,
-        what: Literal["sent", "again"],
-        *,
-        who: str,
-        why: str,
-        now: datetime,
-    ) -> int: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Carried:
-    """How and when a carrier left a mailing; `trouble` holds the relay's words.
-
-    `busy` is another sender's: this one did not begin.
-    """
-
-    ending: Literal["done", "paused", "stopped", "no relay", "busy"]
-    at: datetime
-    next_due: datetime | None = None
-    trouble: BiweeklyError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Doors:
-    """The world, as far as mailings need it.
-
-    `freeze` renders an issue and returns the edition with its hash, web address and bytes. `carry` sends what is due
-    of a mailing that has begun and returns when nothing is; `insist_free` raises Refused where another sender is at
-    work. `mailed` is told before a regular mailing is carried, each time
-    (it sees to it that sent.toml stands); `log` writes a line about a mailing. `to_relay` is false where mail goes to
-    the built-in mailbox.
-    """
-
-    books: Books
-    freeze: Callable[[IssueId], tuple[Edition, tuple[str, str, bytes]]]
-    carry: Callable[[Mailing], Carried]
-    insist_free: Callable[[], None]
-    mailed: Callable[[Mailing], None]
-    log: Callable[[Mailing, str, Mapping[str, object]], None]
-    clock: Callable[[], datetime]
-    to_relay: bool
-    late_limit: timedelta
-    cooling_off: timedelta
-
-    LATE_LIMIT: ClassVar[timedelta] = timedelta(hours=2)
-    COOLING_OFF: ClassVar[timedelta] = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +32,7 @@ class SendingPlan:
     edition: Edition
     readers: Mapping[str, int]
     not_mailed: Mapping[str, int]
+    frozen: Frozen
 
     @property
     def subscribers(self) -> int:
@@ -124,14 +48,19 @@ class Mailings:
         self._doors = doors
         self._books = doors.books
 
+    @property
+    def doors(self) -> Doors:
+        """What this service asks of the world."""
+        return self._doors
+
     # -- asking ------------------------------------------------------------------------------------------------------
 
     def plan(self, issue: IssueId) -> SendingPlan:
         """Say who would get what. Raises Refused where the issue had its mailing; renders, sends nothing."""
         self._refuse_second(issue)
-        edition, _ = self._doors.freeze(issue)
+        edition, frozen = self._doors.freeze(issue)
         readers, others = self._books.count_readers()
-        return SendingPlan(issue, self._kind(), edition, readers, others)
+        return SendingPlan(issue, self._kind(), edition, readers, others, frozen)
 
     def of_issue(self, issue: IssueId, *, mailing: int | None = None) -> Mailing:
         """Return the mailing a report is about: the one named, else the regular one, else the latest."""
@@ -144,49 +73,51 @@ class Mailings:
             )  # fmt: skip
         return chosen
 
+    def under_way(self, issue: IssueId) -> Mailing | None:
+        """Return the mailing of an issue that has begun and is not over, None where there is none.
+
+        The regular one first; once that was stopped, it is the one that took its place.
+        """
+        return next((one for one in self._books.of_issue(issue) if one.state in _CAN_GO_ON), None)
+
     def account(self, mailing: Mailing) -> tuple[Tally, Mapping[str, int]]:
         """Add a mailing up, and count who was outside its plan."""
         return self._books.tally(mailing.id), self._books.not_mailed(mailing.id)
 
     # -- sending -----------------------------------------------------------------------------------------------------
 
-    def send(self, issue: IssueId, *, confirmed: int, now: datetime) -> tuple[Mailing, Carried]:
+    def send(
+        self, issue: IssueId, *, confirmed: int, now: datetime, plan: SendingPlan | None = None
+    ) -> tuple[Mailing, Carried]:
         """Send an issue now, to exactly the number of subscribers that a person confirmed.
 
-        Raises Refused `count-changed` where it is another number, `no-subscribers` where there is none.
+        What goes out is the edition of the `plan` they saw; without one the issue is rendered now. Raises Refused
+        `count-changed` where it is another number, `no-subscribers` where there is none.
         """
         self._refuse_second(issue)
-        _, frozen = self._doors.freeze(issue)
+        frozen = self._doors.freeze(issue)[1] if plan is None else plan.frozen
         if confirmed == 0:
             raise Refused("there is nobody to send to", code="no-subscribers", hint="biweekly subscribers import FILE")
         self._doors.insist_free()
         begun = self._books.enter_and_begin(issue, self._kind(), frozen, expected=confirmed, now=now)
-        self._tell_began(begun)
-        return begun, self._carry(begun)
+        self.tell_began(begun)
+        return begun, self.carry(begun)
 
     def resume(self, issue: IssueId) -> tuple[Mailing, Carried]:
         """Go on with a mailing that was paused or interrupted, or that has places waiting."""
-        mailing = self.of_issue(issue)
-        if mailing.state not in _CAN_GO_ON:
+        mailing = self.under_way(issue) or self.of_issue(issue)
+        if mailing.state in _CAN_GO_ON:
+            self.insist_on_the_same_road(mailing)
+            self._doors.insist_free()
+            self._books.go_on(mailing.id, now=self._doors.clock())
+            mailing = self._books.find(mailing.id)
+        if mailing.state is not MailingState.SENDING:
             raise Refused(
                 f"this mailing is {mailing.state.replace('_', ' ')}; there is nothing to go on with",
                 code="nothing-to-resume", place=issue, hint=f"biweekly report {issue}",
             )  # fmt: skip
-        self._doors.insist_free()
-        self._books.go_on(mailing.id, now=self._doors.clock())
         self._doors.log(mailing, "resumed", {})
-        mailing = self._books.find(mailing.id)
-        return mailing, self._carry(mailing)
-
-    def resolve(
-        self, issue: IssueId, subscribers: Sequence[SubscriberId] | None, what: Literal["sent", "again"], *,
-        who: str, why: str, now: datetime,
-    ) -> int:  # fmt: skip
-        """Settle uncertain places by a person's word; *again* makes them due in a new round."""
-        mailing = self.of_issue(issue)
-        count = self._books.rule(mailing.id, subscribers, what, who=who, why=why, now=now)
-        self._doors.log(mailing, "ruled", {"ruling": what, "places": count, "who": who, "why": why})
-        return count
+        return mailing, self.carry(mailing)
 
     # -- the schedule ------------------------------------------------------------------------------------------------
 
@@ -225,18 +156,13 @@ class Mailings:
         Returns when to look again at the latest, None where nothing is waiting. Any number of processes may ask. The
         trouble of one mailing keeps no other waiting: the first is raised when everything else has been done.
         """
-        troubles: list[BiweeklyError] = []
+        troubles = self._look_at_the_schedule(now)
         looks: list[datetime | None] = []
-        for mailing in self._books.in_states(*_NOT_BEGUN):
-            if mailing.due is None:
-                continue
-            if mailing.due <= now:
-                self._begin_due(mailing, mailing.due, now)
-            elif mailing.due - now <= self._doors.cooling_off:
-                self._books.change_state(mailing.id, MailingState.COOLING_OFF, only_from=(MailingState.SCHEDULED,))
         for mailing in self._books.in_states(MailingState.SENDING):
+            if mailing.kind is MailingKind.TEST and self._doors.to_relay:
+                continue  # a rehearsal that was never finished: nobody may be mailed by it
             try:
-                carried = self._carry(mailing)
+                carried = self.carry(mailing)
             except BiweeklyError as error:
                 troubles.append(error)
                 continue
@@ -248,25 +174,47 @@ class Mailings:
         looks += [one.due for one in self._books.in_states(*_NOT_BEGUN)]
         return min((at for at in looks if at is not None), default=None)
 
+    def _look_at_the_schedule(self, now: datetime) -> list[BiweeklyError]:
+        """Begin or let cool off what is scheduled; return what stood in the way."""
+        troubles: list[BiweeklyError] = []
+        for mailing in self._books.in_states(*_NOT_BEGUN):
+            if mailing.due is None:
+                continue
+            if mailing.due <= now:
+                try:
+                    self._begin_due(mailing, mailing.due, now)
+                except Refused as refusal:
+                    troubles.append(refusal)
+            elif mailing.due - now <= self._doors.cooling_off:
+                self._books.change_state(mailing.id, MailingState.COOLING_OFF, only_from=(MailingState.SCHEDULED,))
+        return troubles
+
     def _begin_due(self, mailing: Mailing, due: datetime, now: datetime) -> None:
         if now - due > self._doors.late_limit:
             late = f"due {due.isoformat()}, looked at {now.isoformat()}: later than the late limit, so nothing was sent"
             if self._books.change_state(mailing.id, MailingState.MISSED, only_from=_NOT_BEGUN, reason=late):
                 self._doors.log(mailing, "missed", {"reason": late})
             return
+        self.insist_on_the_same_road(mailing)
         begun = self._books.begin(mailing.id, now=now)
         if begun is not None:
-            self._tell_began(begun)
+            self.tell_began(begun)
 
-    # -- within ------------------------------------------------------------------------------------------------------
+    # -- carrying ----------------------------------------------------------------------------------------------------
 
-    def _tell_began(self, mailing: Mailing) -> None:
+    def tell_began(self, mailing: Mailing) -> None:
+        """Write into the log that a mailing has begun, and with whom."""
         others = self._books.not_mailed(mailing.id)
         self._doors.log(mailing, "began", {"planned": mailing.planned, "not_mailed": others, "kind": mailing.kind,
                                            "edition": mailing.edition})  # fmt: skip
 
-    def _carry(self, mailing: Mailing) -> Carried:
-        if mailing.kind is MailingKind.REGULAR:
+    def carry(self, mailing: Mailing) -> Carried:
+        """Send what is due of a mailing that has begun, and write down how that ended.
+
+        Raises Refused `no-relay` and `rehearsal` where its letters would go another way than when it began.
+        """
+        self.insist_on_the_same_road(mailing)
+        if mailing.kind is not MailingKind.TEST:
             # Before each carrying: a crash just after it began must not leave its reports looking unsent.
             self._doors.mailed(mailing)
         try:
@@ -275,15 +223,8 @@ class Mailings:
             if error.code != _LOGIN_REFUSED:
                 raise
             carried = Carried("paused", self._doors.clock(), None, error)
-        tally = self._books.tally(mailing.id)
-        if tally.to_go == 0 and tally.waiting == 0:
-            if self._books.change_state(
-                mailing.id,
-                MailingState.SENT,
-                only_from=(MailingState.SENDING,),
-                finished=carried.at,
-            ):
-                self._doors.log(mailing, "finished", {"sum": str(tally)})
+        if self._books.finish(mailing.id, at=carried.at):
+            self._doors.log(mailing, "finished", {"sum": str(self._books.tally(mailing.id))})
         elif carried.ending == "no relay" and carried.trouble is not None:
             self._doors.log(mailing, "no relay", {"reason": carried.trouble.message})
         elif carried.ending == "paused" and carried.trouble is not None:
@@ -291,6 +232,22 @@ class Mailings:
             if self._books.pause(mailing.id, reason=reason, now=carried.at):
                 self._doors.log(mailing, "paused", {"reason": reason})
         return carried
+
+    # -- within ------------------------------------------------------------------------------------------------------
+
+    def insist_on_the_same_road(self, mailing: Mailing) -> None:
+        """What counts never ends in the built-in mailbox, and what began as a rehearsal never reaches a reader."""
+        rehearsal = mailing.kind is MailingKind.TEST
+        if not rehearsal and not self._doors.to_relay:
+            raise Refused(
+                "no relay is configured, so the rest of this mailing would reach nobody", code="no-relay",
+                place=mailing.issue, hint="add [[relay]] to config.toml, then biweekly doctor config",
+            )  # fmt: skip
+        if rehearsal and self._doors.to_relay:
+            raise Refused(
+                "this is a rehearsal into the built-in mailbox, and there is a relay now; nobody is mailed by it",
+                code="rehearsal", place=mailing.issue, hint=f"biweekly send {mailing.issue}",
+            )  # fmt: skip
 
     def _kind(self) -> MailingKind:
         # Without a relay nobody is mailed: a whole send to the built-in mailbox is a rehearsal and marks nothing.

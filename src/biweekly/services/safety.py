@@ -11,9 +11,8 @@ def warn_or_refuse(config: Config, *, public_url_answers: bool) -> tuple[str, ..
     Raises Refused `placeholder-identity` where example addresses would leave this machine, and `public-url-silent`
     where the links in every letter would lead nowhere. With no relay, nothing leaves and nothing is refused.
     """
-    relay = config.relay[0] if config.relay else None
     placeholders = placeholders_in(config)
-    if relay is not None and placeholders and not relay.on_loopback:
+    if placeholders and not all(relay.on_loopback for relay in config.relay):
         raise Refused(
             f"{placeholders[0]} is still an example address; no reader could answer it", code="placeholder-identity",
             place="config.toml", hint=f"put the publication's own address into {placeholders[0]}",
@@ -21,7 +20,7 @@ def warn_or_refuse(config: Config, *, public_url_answers: bool) -> tuple[str, ..
     warnings = []
     url = config.publication.public_url
     if not public_url_answers:
-        if relay is not None and not placeholders:
+        if config.relay and not placeholders:
             raise Refused(
                 f"{url} does not answer, so every link in the letters would lead nowhere", code="public-url-silent",
                 place="config.toml", hint="biweekly serve, or put the right address into publication.public_url",

@@ -1,22 +1,33 @@
-"""Edge: database. The account of a mailing: counts that add up, every place by name, and what people rule."""
+"""Edge: database. The account of a mailing: counts that add up, what is in flight, and every place by name."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, and_, func, insert, literal_column, select, update
+from sqlalchemy import Engine, and_, func, select, text
 
-from biweekly.errors import NothingToDo, Refused
-from biweekly.model.mailing import MailingId, Outcome, OutcomeState, Spot, Tally
+from biweekly.delivery.lanes import LaneInfo
+from biweekly.model.mailing import Lane, MailingId, Outcome, OutcomeState, Spot, Tally
 from biweekly.model.subscriber import SubscriberId
-from biweekly.store.database import reading, writing
+from biweekly.store.database import reading
 from biweekly.store.ledger import counts_as_waiting
-from biweekly.store.tables import address, audience, lane, mailing, outcome, ruling, waiting
+from biweekly.store.tables import address, audience, lane, outcome, waiting
 
 TO_GO: Final = "to go"
 WAITING: Final = "waiting"
 _PAGE: Final = 5_000
+# Claimed for the first time and not settled; claimed from the waiting rows.
+_IN_FLIGHT: Final = (
+    (
+        "SELECT count(*) FROM shard s"
+        " JOIN audience a ON a.mailing = s.mailing AND a.lane = s.lane AND a.pos >= s.cursor AND a.pos < s.inflight"
+        " WHERE s.mailing = :mailing"
+        " AND NOT EXISTS (SELECT 1 FROM outcome o WHERE o.mailing = a.mailing AND o.lane = a.lane AND o.pos = a.pos)"
+        " AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.mailing = a.mailing AND w.lane = a.lane AND w.pos = a.pos)"
+    ),
+    "SELECT count(*) FROM waiting WHERE mailing = :mailing AND claim IS NOT NULL",
+)
 
 
 def tally(engine: Engine, mailing_id: MailingId) -> Tally:
@@ -34,6 +45,21 @@ def tally(engine: Engine, mailing_id: MailingId) -> Tally:
         planned=int(planned), to_go=int(planned - settled), accepted=int(accepted), waiting=int(wait),
         failed=int(refused + expired), uncertain=int(in_doubt), skipped=int(skipped),
     )  # fmt: skip
+
+
+def in_flight(engine: Engine, mailing_id: MailingId) -> int:
+    """Count the places that a sender has claimed and that are not settled: their letters may be on the wire."""
+    with reading(engine) as connection:
+        return sum(int(connection.execute(text(one), {"mailing": mailing_id}).scalar_one()) for one in _IN_FLIGHT)
+
+
+def lane_infos(engine: Engine, mailing_id: MailingId) -> Sequence[LaneInfo]:
+    """Return the lanes of a mailing as they were planned."""
+    with reading(engine) as connection:
+        rows = connection.execute(
+            select(lane.c.lane, lane.c.name, lane.c.stage).where(lane.c.mailing == mailing_id).order_by(lane.c.lane)
+        )
+        return [LaneInfo(Lane(row.lane), row.name, row.stage) for row in rows]
 
 
 def recount(engine: Engine, mailing_id: MailingId) -> Tally:
@@ -146,86 +172,3 @@ def logged_outcomes(engine: Engine, mailing_id: MailingId) -> Iterator[tuple[Spo
             fate = Outcome(OutcomeState(row["state"]), row["at"], row["code"], row["reply"] or "")
             spot = Spot(row["lane"], row["pos"], row["round"])
             yield spot, SubscriberId(row["subscriber"]), row["domain"], fate, row["attempts"]
-
-
-def rule(
-    engine: Engine,
-    mailing_id: MailingId,
-    subscribers: Sequence[SubscriberId] | None,
-    what: Literal["sent", "again"],
-    *,
-    who: str,
-    why: str,
-    now: datetime,
-) -> int:
-    """Settle uncertain places by a person's word: *sent* makes them accepted, *again* opens a round due now.
-
-    `subscribers` None means all that are uncertain. Returns how many were settled. Raises NothingToDo
-    `nothing-uncertain`, and Refused `mailing-ended` for *again* in a cancelled mailing.
-    """
-    with writing(engine) as connection:
-        state = connection.execute(select(mailing.c.state).where(mailing.c.id == mailing_id)).scalar()
-        if what == "again" and state in {"cancelled", "missed"}:
-            raise Refused("this mailing was ended; nobody is mailed again by it", code="mailing-ended")
-        rows = _uncertain(connection, mailing_id, subscribers)
-        if not rows:
-            raise NothingToDo("no place of this mailing is uncertain", code="nothing-uncertain")
-        for number, pos, last in rows:
-            spot = {"mailing": mailing_id, "lane": number, "pos": pos, "round": last + 1}
-            connection.execute(insert(ruling).values(**spot, ruling=what, who=who, why=why, at=now))
-            if what == "sent":
-                connection.execute(
-                    insert(outcome).values(
-                        **spot,
-                        state=int(OutcomeState.ACCEPTED),
-                        attempts=0,
-                        code=0,
-                        at=now,
-                        reply=f"ruled sent by {who}",
-                    )
-                )
-            else:
-                connection.execute(insert(waiting).values(**spot, attempts=0, next_at=now))
-            moved = lane.c.accepted if what == "sent" else lane.c.waiting
-            connection.execute(
-                update(lane)
-                .where(lane.c.mailing == mailing_id, lane.c.lane == number)
-                .values({lane.c.in_doubt: lane.c.in_doubt - 1, moved: moved + 1})
-            )
-        if what == "again":
-            connection.execute(
-                update(mailing)
-                .where(mailing.c.id == mailing_id, mailing.c.state == "sent")
-                .values(state="sending", finished=None)
-            )
-    return len(rows)
-
-
-def _uncertain(
-    connection: Connection, mailing_id: MailingId, subscribers: Sequence[SubscriberId] | None
-) -> Sequence[tuple[int, int, int]]:
-    o = outcome.c
-    latest = (
-        select(o.lane, o.pos, func.max(o.round).label("last"))
-        .where(o.mailing == mailing_id)
-        .group_by(o.lane, o.pos)
-        .subquery()
-    )
-    query = (
-        select(o.lane, o.pos, o.round)
-        .join(latest, and_(latest.c.lane == o.lane, latest.c.pos == o.pos, latest.c.last == o.round))
-        .where(o.mailing == mailing_id, o.state == int(OutcomeState.IN_DOUBT))
-        .where(
-            ~select(literal_column("1"))
-            .select_from(waiting)
-            .where(waiting.c.mailing == mailing_id, waiting.c.lane == o.lane, waiting.c.pos == o.pos)
-            .correlate(outcome)
-            .exists()
-        )
-    )
-    if subscribers is not None:
-        query = query.join(
-            audience,
-            and_(audience.c.mailing == o.mailing, audience.c.lane == o.lane, audience.c.pos == o.pos),
-        ).where(audience.c.subscriber.in_(subscribers))
-    return [(row.lane, row.pos, row.round) for row in connection.execute(query)]

@@ -5,12 +5,11 @@ that follows from it in the database, in another; a process that dies in between
 lease. Any number of processes may do this at once.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final, cast
 
 from sqlalchemy import Connection, Engine, RowMapping, and_, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from biweekly.model.issue import IssueId
 from biweekly.model.occurrence import (
@@ -25,7 +24,7 @@ from biweekly.model.occurrence import (
     Ruling,
     Taken,
 )
-from biweekly.store.database import reading, writing
+from biweekly.store.database import insert_or, reading, writing
 from biweekly.store.tables import audit, milestone, occurrence
 
 CLOCK: Final = "clock"
@@ -325,8 +324,7 @@ def _flip(connection: Connection, taken: Taken, values: Mapping[str, Any]) -> bo
 
 def _add(connection: Connection, table: Any, values: Mapping[str, Any]) -> bool:
     """Insert a row where there is none with its key; False where there is."""
-    make: Callable[[Any], Any] = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    added = make(table).values(values).on_conflict_do_nothing().returning(*table.primary_key.columns)
+    added = insert_or(connection, table).values(values).on_conflict_do_nothing().returning(*table.primary_key.columns)
     return connection.execute(added).first() is not None
 
 

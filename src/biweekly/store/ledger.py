@@ -4,7 +4,7 @@ The hot path is written by hand, in one transaction a turn: outcomes and waiting
 and the lanes' counts, then the next claim. A sender that lost a shard to another finds its generation gone and stops.
 """
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -53,11 +53,16 @@ class Fenced(StoppedPartWay):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The answer to a turn: places claimed, what staff want of the mailing now, when the next waiting place is due."""
+    """The answer to a turn.
+
+    Places claimed, what staff want of the mailing now, when the next waiting place is due, and whether there are
+    places here that nobody has claimed yet.
+    """
 
     places: Sequence[Place]
     state: MailingState
     next_due: datetime | None
+    unclaimed: bool = False
 
 
 @dataclass(slots=True)
@@ -151,11 +156,14 @@ class Ledger:
 
     # -- the turn ---------------------------------------------------------------------------------------------------
 
-    def turn(self, settled: Sequence[Settled], *, wanted: int, now: datetime) -> Turn:
+    def turn(
+        self, settled: Sequence[Settled], *, wanted: int, now: datetime, allowed: Mapping[Lane, int] | None = None
+    ) -> Turn:
         """Record what was settled and claim up to `wanted` places, in one commit.
 
-        Places whose reader has left or been suppressed since planning come back with `mailable` false. Raises Fenced
-        where another sender has taken over a shard of these; then nothing of this turn was written.
+        `allowed` bounds what is claimed of each lane; without it any number may come from any. Places whose reader has
+        left or been suppressed since planning come back with `mailable` false. Raises Fenced where another sender has
+        taken over a shard of these; then nothing of this turn was written.
         """
         with writing(self._engine) as connection:
             found = _one(connection, "SELECT state FROM mailing WHERE id = ?", (self._mailing,))
@@ -168,13 +176,13 @@ class Ledger:
                 self._change_shard(connection, shard, "cursor = ?, lease_until = ?", (shard.cursor, self._lease(now)))
             self._write(connection, settled)
             going = state is MailingState.SENDING and wanted > 0
-            places = self._claim(connection, wanted, now) if going else []
+            places = self._claim(connection, wanted, now, allowed) if going else []
             due = _one(
                 connection,
                 "SELECT min(next_at) FROM waiting WHERE mailing = ? AND claim IS NULL",
                 (self._mailing,),
             )
-        return Turn(places, state, None if due is None or due[0] is None else from_ms(due[0]))
+        return Turn(places, state, None if due is None or due[0] is None else from_ms(due[0]), bool(self._rota))
 
     def renew(self, *, now: datetime) -> None:
         """Renew the lease on every shard held; raises Fenced where one is gone."""
@@ -182,12 +190,21 @@ class Ledger:
             for shard in _in_order(self._shards.values()):
                 self._change_shard(connection, shard, "lease_until = ?", (self._lease(now),))
 
-    def _claim(self, connection: Connection, wanted: int, now: datetime) -> list[Place]:
-        places = self._claim_waiting(connection, wanted, now)
-        while len(places) < wanted and self._rota:
+    def _claim(
+        self, connection: Connection, wanted: int, now: datetime, allowed: Mapping[Lane, int] | None
+    ) -> list[Place]:
+        left = defaultdict(lambda: wanted) if allowed is None else dict(allowed)
+        places = self._claim_waiting(connection, wanted, now, [one for one, most in left.items() if most <= 0])
+        for place in places:
+            left[place.spot.lane] -= 1
+        for _ in range(len(self._rota)):
+            if len(places) >= wanted:
+                break
             shard = self._rota[0]
-            start, to = shard.inflight, min(shard.hi, shard.inflight + wanted - len(places))
+            lane = Lane(shard.lane)
+            start, to = shard.inflight, min(shard.hi, shard.inflight + min(wanted - len(places), max(0, left[lane])))
             if to > start:
+                left[lane] -= to - start
                 shard.inflight = to
                 self._change_shard(connection, shard, "inflight = ?", (to,))
                 rows = _all(
@@ -196,19 +213,20 @@ class Ledger:
                     " ORDER BY a.pos",
                     (self._mailing, shard.lane, start, to),
                 )
-                places += [_place(Spot(Lane(shard.lane), row[0]), row[1:]) for row in rows]
+                places += [_place(Spot(lane, row[0]), row[1:]) for row in rows]
             if to >= shard.hi:
                 self._rota.popleft()
             else:
                 self._rota.rotate(-1)
         return places
 
-    def _claim_waiting(self, connection: Connection, wanted: int, now: datetime) -> list[Place]:
+    def _claim_waiting(self, connection: Connection, wanted: int, now: datetime, closed: Sequence[Lane]) -> list[Place]:
+        shut = f" AND w.lane NOT IN ({', '.join(str(int(one)) for one in closed)})" if closed else ""
         rows = _all(
             connection,
             f"SELECT w.lane, w.pos, w.round, w.attempts, w.first_at,{_PLACE} JOIN waiting w ON{_SAME_PLACE}"
             " JOIN shard h ON h.mailing = w.mailing AND h.lane = w.lane AND h.lo <= w.pos AND h.hi > w.pos"
-            " WHERE w.mailing = ? AND w.claim IS NULL AND w.next_at <= ? AND h.holder = ?"
+            f" WHERE w.mailing = ? AND w.claim IS NULL AND w.next_at <= ? AND h.holder = ?{shut}"
             " ORDER BY w.next_at LIMIT ?",
             (self._mailing, to_ms(now), self._holder, wanted),
         )

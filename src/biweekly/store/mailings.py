@@ -5,17 +5,20 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 
-from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from biweekly.delivery.scope import NO_SUCH_DOMAIN
 from biweekly.errors import NothingToDo, Refused
 from biweekly.model.issue import IssueId
 from biweekly.model.mailing import Mailing, MailingId, MailingKind, MailingState
 from biweekly.model.subscriber import Standing
+from biweekly.store import stages
 from biweekly.store.database import reading
-from biweekly.store.tables import SHARD_SIZE, address, audience, lane, mailing, shard, subscriber, to_ms
+from biweekly.store.tables import SHARD_SIZE, address, audience, lane, mailing, shard, subscriber, to_ms, waiting
 
 _BEFORE_THE_FIRST_LETTER: Final = (MailingState.SCHEDULED, MailingState.COOLING_OFF)
+_REFUSALS: Final = 500
 
 
 def _read(row: RowMapping) -> Mailing:
@@ -94,14 +97,12 @@ def change_state(
     *,
     only_from: Sequence[MailingState],
     reason: str | None = None,
-    finished: datetime | None = None,
 ) -> bool:
     """Move a mailing on, only from the states named; False where it stood elsewhere."""
-    values: dict[str, Any] = {"state": to, "reason": reason}
-    if finished is not None:
-        values["finished"] = finished
     done = connection.execute(
-        update(mailing).where(mailing.c.id == mailing_id, mailing.c.state.in_(only_from)).values(values)
+        update(mailing)
+        .where(mailing.c.id == mailing_id, mailing.c.state.in_(only_from))
+        .values(state=to, reason=reason)
     )
     return done.rowcount == 1
 
@@ -117,7 +118,11 @@ def pause(connection: Connection, mailing_id: MailingId, *, reason: str | None, 
 
 
 def go_on(connection: Connection, mailing_id: MailingId, *, now: datetime) -> bool:
-    """Let a paused mailing go on; the time it was paused makes no waiting letter older. False where it was not."""
+    """Let a paused mailing go on; False where it was not paused.
+
+    The time it was paused makes no waiting letter older. What waits because of a refusal that was not its reader's
+    fault is due at once: whoever resumes has put that right.
+    """
     standing = select(mailing.c.paused_at).where(mailing.c.id == mailing_id, mailing.c.state == MailingState.PAUSED)
     row = connection.execute(standing.with_for_update()).first()
     if row is None:
@@ -128,10 +133,37 @@ def go_on(connection: Connection, mailing_id: MailingId, *, now: datetime) -> bo
         text("UPDATE waiting SET first_at = first_at + :rested WHERE mailing = :mailing AND first_at IS NOT NULL"),
         {"rested": rested_ms, "mailing": mailing_id},
     )
+    about_the_domain = or_(*(waiting.c.reply.like(f"5__ {status} %") for status in NO_SUCH_DOMAIN))
+    connection.execute(
+        update(waiting)
+        .where(
+            waiting.c.mailing == mailing_id, waiting.c.claim.is_(None), waiting.c.code >= _REFUSALS,
+            waiting.c.next_at > now, ~about_the_domain,
+        )
+        .values(next_at=now)
+    )  # fmt: skip
     connection.execute(
         update(mailing)
         .where(mailing.c.id == mailing_id)
         .values(state=MailingState.SENDING, reason=None, paused_at=None)
+    )
+    return True
+
+
+def finish(connection: Connection, mailing_id: MailingId, *, at: datetime) -> bool:
+    """Say that a mailing is over, where it is under way and no place is to go or waits; False where it is not so.
+
+    Who rules on a place takes the same row first, so that no round is opened in a mailing that is just over.
+    """
+    standing = select(mailing.c.id).where(mailing.c.id == mailing_id, mailing.c.state == MailingState.SENDING)
+    if connection.execute(standing.with_for_update()).first() is None:
+        return False
+    settled = lane.c.accepted + lane.c.refused + lane.c.expired + lane.c.skipped + lane.c.in_doubt
+    left = select(lane.c.lane).where(lane.c.mailing == mailing_id, or_(settled < lane.c.planned, lane.c.waiting != 0))
+    if connection.execute(left.limit(1)).first() is not None:
+        return False
+    connection.execute(
+        update(mailing).where(mailing.c.id == mailing_id).values(state=MailingState.SENT, reason=None, finished=at)
     )
     return True
 
@@ -180,10 +212,13 @@ def freeze_audience(
     *,
     divide: Callable[[Mapping[str, int]], tuple[Sequence[str], Mapping[str, int]]],
     now: datetime,
+    seeds: tuple[str, ...] = (),
+    canary: float = 0.0,
 ) -> int:
     """Begin a mailing: freeze who gets it, in which lane and order, and fix the letters' date, in this transaction.
 
-    `divide` names lanes and gives each recipient domain one. Returns the number of places.
+    `divide` names lanes and gives each recipient domain one; `seeds` (addresses) and a share `canary` of the others
+    get lanes of their own, which are sent first. Returns the number of places.
     """
     counted = connection.execute(
         select(address.c.domain, func.count())
@@ -199,22 +234,38 @@ def freeze_audience(
             text("INSERT INTO domain_lane (domain, lane) VALUES (:domain, :lane)"),
             [{"domain": domain, "lane": number} for domain, number in of_domain.items()],
         )
+    staged = {}
+    if seeds or canary:
+        stages.set_apart(connection, mailing_id, seeds=seeds, canary=canary, active=Standing.ACTIVE)
+        staged = {len(names): stages.SEEDS, len(names) + 1: stages.CANARY}
+        names = [*names, stages.SEED_LANE, stages.CANARY_LANE]
+    of_lane = f"coalesce(e.stage + {len(names) - 2}, d.lane)" if staged else "d.lane"
     connection.execute(
         text(
-            "INSERT INTO audience (mailing, lane, pos, subscriber, address_id, variant)"
-            " SELECT :mailing, d.lane, row_number() OVER (PARTITION BY d.lane ORDER BY s.id) - 1, s.id, a.id,"
+            "INSERT INTO audience (mailing, lane, pos, subscriber, address_id, variant)"  # noqa: S608 - own words only
+            f" SELECT :mailing, {of_lane}, row_number() OVER (PARTITION BY {of_lane} ORDER BY s.id) - 1, s.id, a.id,"
             " CASE s.variant WHEN 'text' THEN 1 ELSE 0 END"
             " FROM subscriber s JOIN address a ON a.id = s.address_id JOIN domain_lane d ON d.domain = a.domain"
-            " WHERE s.standing = :active"
+            f"{' LEFT JOIN early e ON e.subscriber = s.id' if staged else ''} WHERE s.standing = :active"
         ),
         {"mailing": mailing_id, "active": Standing.ACTIVE},
     )
     connection.execute(text("DROP TABLE domain_lane"))
-    return _divide_work(connection, mailing_id, names, now)
+    if staged:
+        connection.execute(text("DROP TABLE early"))
+    last = stages.REST if staged else 0
+    lanes = {number: (name, staged.get(number, last)) for number, name in enumerate(names)}
+    return divide_work(connection, mailing_id, lanes, not_mailed=count_not_mailed(connection), now=now)
 
 
-def _divide_work(connection: Connection, mailing_id: MailingId, names: Sequence[str], now: datetime) -> int:
-    """Make lanes and shards for a frozen audience, and mark the mailing as begun."""
+def divide_work(
+    connection: Connection, mailing_id: MailingId, lanes: Mapping[int, tuple[str, int]], *,
+    not_mailed: Mapping[str, int], now: datetime,
+) -> int:  # fmt: skip
+    """Make lanes (by number: name and stage) and shards for a frozen audience, and mark the mailing as begun.
+
+    Returns the number of places.
+    """
     rows = connection.execute(
         select(audience.c.lane, func.count()).where(audience.c.mailing == mailing_id).group_by(audience.c.lane)
     )
@@ -223,7 +274,10 @@ def _divide_work(connection: Connection, mailing_id: MailingId, names: Sequence[
     if counts:
         connection.execute(
             insert(lane),
-            [{"mailing": mailing_id, "lane": n, "name": names[n], "planned": counts[n]} for n in sorted(counts)],
+            [
+                {"mailing": mailing_id, "lane": n, "name": lanes[n][0], "stage": lanes[n][1], "planned": counts[n]}
+                for n in sorted(counts)
+            ],
         )
         connection.execute(
             insert(shard),
@@ -239,7 +293,7 @@ def _divide_work(connection: Connection, mailing_id: MailingId, names: Sequence[
         .where(mailing.c.id == mailing_id)
         .values(
             state=MailingState.SENDING, planned=planned, stamp=now, started=now, reason=None,
-            not_mailed=json.dumps(dict(count_not_mailed(connection))),
+            not_mailed=json.dumps(dict(not_mailed)),
         )
     )  # fmt: skip
     return planned

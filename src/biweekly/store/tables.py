@@ -12,6 +12,7 @@ from sqlalchemy import (
     Column,
     Date,
     Dialect,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -191,6 +192,7 @@ lane = Table(
     Column("mailing", _Id, primary_key=True),
     Column("lane", SmallInteger, primary_key=True),
     Column("name", String(255), nullable=False),
+    Column("stage", SmallInteger, nullable=False, server_default="0"),
     Column("planned", Integer, nullable=False),
     Column("accepted", Integer, nullable=False, server_default="0"),
     Column("waiting", Integer, nullable=False, server_default="0"),
@@ -259,6 +261,31 @@ ruling = Table(
     Column("who", String(128), nullable=False),
     Column("why", String, nullable=False),
     Column("at", Instant, nullable=False),
+)
+
+# How fast a relay or a lane may be mailed: survives a restart, and holds for every sender. `slot` is the moment from
+# which nobody has been promised a slot yet.
+pace = Table(
+    "pace",
+    metadata,
+    Column("kind", String(8), primary_key=True),
+    Column("name", String(255), primary_key=True),
+    Column("rate", Double),
+    Column("too_fast", Double),
+    Column("since", Instant),
+    Column("rest_ms", BigInteger, nullable=False, server_default="0"),
+    Column("rest_until", Instant),
+    Column("why", String, nullable=False, server_default=""),
+    Column("slot", Instant),
+)
+
+# How many letters a relay took on a day, for the days while it warms up.
+daily = Table(
+    "daily",
+    metadata,
+    Column("relay", String(255), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("accepted", Integer, nullable=False, server_default="0"),
 )
 
 # --- the fortnight -----------------------------------------------------------------------------------------------

@@ -1,16 +1,13 @@
 """Pure. What a client says: command lines that cannot be broken out of, and content that cannot end early."""
 
-import base64
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from typing import Final
 
 from biweekly.errors import AddressError, ConfigError
 
 END_OF_CONTENT: Final = b".\r\n"
-BLOCK_BYTES: Final = 256 * 1024
 
 # C0, DEL and C1; a space or an angle bracket in an address would begin a parameter of its own.
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -18,26 +15,6 @@ _BREAKS_PATH: Final = re.compile(r"[\x00-\x20\x7f-\xa0<>\u2028\u2029]")
 _FULL_NAME: Final = re.compile(
     r"(?=.{1,255}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}", re.IGNORECASE
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """A name and a password. Neither is shown by repr."""
-
-    user: str = field(repr=False)
-    password: str = field(repr=False)
-
-    def plain(self) -> str:
-        """The initial response of AUTH PLAIN (RFC 4616)."""
-        return base64.b64encode(f"\0{self.user}\0{self.password}".encode()).decode("ascii")
-
-    def conceal(self, words: str) -> str:
-        """Take the password out of words that a relay may have echoed."""
-        encoded = base64.b64encode(self.password.encode()).decode("ascii")
-        for secret in (self.plain(), encoded, self.password):
-            if secret:
-                words = words.replace(secret, "(concealed)")
-        return words
 
 
 def command(verb: str, argument: str = "") -> bytes:
@@ -85,28 +62,22 @@ def own_name(configured: str | None, *, own_ip: str, remote: bool) -> str:
     return f"[IPv6:{ip}]" if ip.version == 6 else f"[{ip}]"  # noqa: PLR2004 - the number is the protocol's name
 
 
-def content_blocks(content: Iterable[bytes]) -> Iterator[bytes]:
-    r"""Yield content for DATA in blocks, the end of content in the last one (RFC 5321 section 4.5.2).
+def for_data(content: Iterable[bytes]) -> list[bytes]:
+    r"""Write content as it goes after DATA, with the end of content (RFC 5321 section 4.5.2).
 
     A line that begins with a dot gets another one, across the borders of pieces too. Only CRLF ends a line here: the
     pseudo-terminators of SMTP smuggling (`\n.\n` and its kin) go through byte for byte and end nothing.
     """
-    block: list[bytes] = []
-    waiting = 0
+    written: list[bytes] = []
     tail = b"\r\n"  # what came just before: content begins at the start of a line
     for piece in content:
-        if not piece:
-            continue
-        block.append(_stuffed(piece, tail))
-        tail = (tail + piece[-2:])[-2:]
-        waiting += len(piece)
-        if waiting >= BLOCK_BYTES:
-            yield b"".join(block)
-            block.clear()
-            waiting = 0
+        if piece:
+            written.append(_stuffed(piece, tail))
+            tail = (tail + piece[-2:])[-2:]
     if tail != b"\r\n":
-        block.append(b"\r\n")
-    yield b"".join((*block, END_OF_CONTENT))
+        written.append(b"\r\n")
+    written.append(END_OF_CONTENT)
+    return written
 
 
 def _stuffed(piece: bytes, tail: bytes) -> bytes:

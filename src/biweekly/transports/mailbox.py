@@ -11,6 +11,7 @@ from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import Final
 
+from biweekly.contracts import Ear
 from biweekly.errors import RelayUnavailable
 from biweekly.model.mailing import Letter, Phase, Reply
 
@@ -41,37 +42,63 @@ class Mailbox:
     def __init__(
         self,
         folder: Path,
+        ear: Ear,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         greylisted_for: timedelta = GREYLISTED_FOR,
     ) -> None:
+        self.failure: RelayUnavailable | None = None
         self._folder = folder
+        self._ear = ear
         self._clock = clock
         self._greylisted_for = greylisted_for
         self._last = 0
 
-    async def submit(self, letter: Letter, *, handed: Callable[[], None]) -> Reply:
+    @property
+    def room(self) -> int:
+        """One letter at a time, each answered at once."""
+        return 0 if self.closed else 1
+
+    @property
+    def closed(self) -> bool:
+        """Whether the folder could not be written."""
+        return self.failure is not None
+
+    def submit(self, letter: Letter) -> None:
         """Store a letter; see `contracts.Transport`. RelayUnavailable `mailbox-unwritable`."""
-        local = letter.rcpt_to.partition("@")[0].lower()
+        answer: Reply | RelayUnavailable
         try:
-            if local.startswith("bounce"):
-                return Reply(550, "no such mailbox here", Phase.RCPT, "5.1.1")
-            if local.startswith("greylist") and self._too_early(letter.rcpt_to):
-                return Reply(451, "greylisted, please try again later", Phase.RCPT, "4.7.1")
-            draft = self._draft(letter)
+            kept = self._prepare(letter)
         except OSError as error:
-            raise RelayUnavailable(
+            answer = self.failure = RelayUnavailable(
                 f"the built-in mailbox cannot be written: {error}", code="mailbox-unwritable", place=str(self._folder),
                 hint="make room, or make the folder writable",
-            ) from error  # fmt: skip
-        try:
-            handed()
-            return self._file(draft)
-        finally:
-            draft.unlink(missing_ok=True)
+            )  # fmt: skip
+        else:
+            answer = kept if isinstance(kept, Reply) else self._store(letter, kept)
+        self._ear.answered(letter, answer)
 
     async def close(self) -> None:
         """Do nothing: no connection is kept."""
+
+    def cut(self) -> None:
+        """Do nothing: no letter is ever on its way."""
+
+    def _prepare(self, letter: Letter) -> Reply | Path:
+        """Refuse a letter, or write its draft."""
+        local = letter.rcpt_to.partition("@")[0].lower()
+        if local.startswith("bounce"):
+            return Reply(550, "no such mailbox here", Phase.RCPT, "5.1.1")
+        if local.startswith("greylist") and self._too_early(letter.rcpt_to):
+            return Reply(451, "greylisted, please try again later", Phase.RCPT, "4.7.1")
+        return self._draft(letter)
+
+    def _store(self, letter: Letter, draft: Path) -> Reply:
+        try:
+            self._ear.handed(letter)
+            return self._file(draft)
+        finally:
+            draft.unlink(missing_ok=True)
 
     def _too_early(self, address: str) -> bool:
         now = self._clock()
@@ -89,8 +116,12 @@ class Mailbox:
     def _draft(self, letter: Letter) -> Path:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = self._folder / f".{os.getpid()}-{id(self)}.part"
-        with draft.open("wb") as file:
-            file.writelines(letter.content)
+        try:
+            with draft.open("wb") as file:
+                file.writelines(letter.content)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
         return draft
 
     def _file(self, draft: Path) -> Reply:
@@ -116,12 +147,13 @@ class _Numbered:
 
 async def open_mailbox(
     folder: Path,
+    ear: Ear,
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     greylisted_for: timedelta = GREYLISTED_FOR,
 ) -> Mailbox:
     """Open the mailbox in a folder, which is made with the first letter."""
-    return Mailbox(folder, clock=clock, greylisted_for=greylisted_for)
+    return Mailbox(folder, ear, clock=clock, greylisted_for=greylisted_for)
 
 
 def list_caught(folder: Path, *, newest: int | None = None) -> list[Caught]:

@@ -1,16 +1,18 @@
-"""Edge: sockets and TLS. Carries one dialogue's bytes, within limits of time."""
+"""Edge: sockets and TLS. Carries one session's bytes, within limits of time."""
 
 import asyncio
 import ssl
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import cast
+from typing import Protocol, cast
 
-from biweekly.errors import RelayUnavailable, TransportError
+from biweekly.errors import RelayUnavailable
 from biweekly.model.mailing import Phase
-from biweekly.transports.dialogue import HINTS, Dialogue, Event
+from biweekly.transports.opening import HINTS, Opening, State
+
+# What a TLS record may add to what is waiting to leave: so much more unsent says nothing about the words in it.
+_TLS_SLACK = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +20,8 @@ class Timeouts:
     """How long a relay may take (RFC 5321 section 4.5.3.2).
 
     Each is counted from when the reply is first awaited and not from the last byte, so that a relay that drips gains
-    nothing; `opening` bounds a whole greeting, `letter` all of a letter before its last dot. `answer` counts after
-    the dot: a relay may be delivering then, and giving up early would make doubles.
+    nothing; `opening` bounds a whole greeting, `block` is for every 64 KiB of a letter. `answer` counts after the dot:
+    a relay may be delivering then, and giving up early would make doubles.
     """
 
     connect: timedelta = timedelta(seconds=30)
@@ -32,82 +34,151 @@ class Timeouts:
     answer: timedelta = timedelta(seconds=600)
     quit: timedelta = timedelta(seconds=5)
     opening: timedelta = timedelta(seconds=600)
-    letter: timedelta = timedelta(seconds=1200)
 
-    def of(self, phase: Phase) -> timedelta:
-        """The limit for the reply of a phase."""
+    def of(self, phase: Phase) -> float:
+        """The limit for the reply of a phase, in seconds."""
         match phase:
             case Phase.BANNER:
-                return self.banner
+                return self.banner.total_seconds()
             case Phase.DATA:
-                return self.data
+                return self.data.total_seconds()
             case Phase.CONTENT:
-                return self.answer
+                return self.answer.total_seconds()
             case Phase.QUIT:
-                return self.quit
+                return self.quit.total_seconds()
             case _:
-                return self.command
+                return self.command.total_seconds()
+
+
+class Hearer(Protocol):
+    """Whoever has the session once it is open."""
+
+    def heard(self, piece: bytes) -> None:
+        """Bytes came."""
+        ...
+
+    def drained(self) -> None:
+        """All that was written has left."""
+        ...
+
+    def overdue(self) -> bool:
+        """A limit was passed: whether that is the end, or another was set."""
+        ...
+
+    def lost(self, code: str, why: str) -> None:
+        """The connection ended, or a limit was passed for good."""
+        ...
 
 
 class Wire(asyncio.Protocol):
-    """A connection and its dialogue. What went wrong is kept in `failure` and raised to whoever waits next."""
+    """A connection: first its opening, then whatever `hearer` makes of it."""
 
-    def __init__(self, dialogue: Dialogue, timeouts: Timeouts, *, place: str) -> None:
-        self.dialogue = dialogue
+    def __init__(self, opening: Opening, timeouts: Timeouts, *, place: str) -> None:
+        self.opening = opening
         self.place = place
-        self.failure: TransportError | None = None
-        self._timeouts = timeouts
-        self._events: deque[Event] = deque()
+        self.hearer: Hearer | None = None
+        self.timeouts = timeouts
+        self.cut_off = False
+        self._failure: RelayUnavailable | None = None
         self._stir: asyncio.Future[None] | None = None
-        self._congested = False
         self._transport: asyncio.Transport | None = None
         # The TCP connection under TLS: its buffer tells what has really left this process.
         self._ground: asyncio.Transport | None = None
-        self._cut = False
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more can go over it."""
-        return self._cut or self.failure is not None or self.dialogue.closed
+        self._deadline: float | None = None
+        self._limit = 0.0
+        self._alarm: asyncio.Handle | None = None
+        self._rings_at = 0.0
 
     # --- what the loop calls -------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the connection; let `drained` wait until nothing is left in this process."""
-        self._transport = self._ground = cast(asyncio.Transport, transport)
+        """Keep the connection; let the buffer's size tell whether anything is left in this process."""
+        self._transport = self._ground = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=1, low=0)
 
     def data_received(self, data: bytes) -> None:
-        """Hand bytes to the dialogue, and on the spot write what it says next."""
-        if self.failure is not None or self._cut:
+        """Hand bytes on, and on the spot write what is said next."""
+        if self.cut_off:
             return
-        self._judge(lambda: self.dialogue.receive(data, unsent=self._unsent() > 0))
-        self.flush()
+        if self.hearer is not None:
+            self.hearer.heard(data)
+        else:
+            self._judge(lambda: self.opening.receive(data))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let the dialogue say what the loss means."""
-        if not self.over:
-            why = f"the connection to the relay broke ({exc})" if exc else "the relay closed the connection"
-            self._judge(lambda: self.dialogue.lost("relay-closed", why))
-        self._cut = True
-        self._wake()
-
-    def pause_writing(self) -> None:
-        """The other side takes no more for now."""
-        self._congested = True
+        """Let the session say what the loss means."""
+        if not self.cut_off:
+            self._over("relay-closed", _loss_words(exc))
+        self.cut()
 
     def resume_writing(self) -> None:
         """All that was written has left."""
-        self._congested = False
-        self._wake()
+        if self.hearer is not None and not self.cut_off:
+            self.hearer.drained()
 
     # --- what a session calls ------------------------------------------------------------------------------------
 
-    async def secure(self, context: ssl.SSLContext, *, host: str) -> None:
+    async def open(self, context: ssl.SSLContext | None, *, host: str) -> None:
+        """Greet, secure, log in; RelayUnavailable says why not."""
+        if context is not None and self.opening.state is State.HANDSHAKE:
+            await self._secure(context, host)
+        while self.opening.state is not State.READY:
+            if self.opening.state is State.HANDSHAKE and context is not None:
+                await self._secure(context, host)
+            else:
+                await self._next_reply()
+        self.rest()
+
+    @property
+    def own_ip(self) -> str:
+        """The address that this end has."""
+        return str(self._standing().get_extra_info("sockname")[0])
+
+    def expect(self, seconds: float) -> None:
+        """Set the limit for what is awaited, from now on. Cheap: a timer is set anew only when one rings."""
+        loop = asyncio.get_running_loop()
+        self._limit = seconds
+        self._deadline = loop.time() + seconds
+        if self._alarm is None or self._rings_at > self._deadline:
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self._alarm, self._rings_at = loop.call_at(self._deadline, self._ring), self._deadline
+
+    def rest(self) -> None:
+        """Await nothing."""
+        self._deadline = None
+
+    def write(self, pieces: list[bytes]) -> None:
+        """Write, unless the connection is gone."""
+        if pieces and self._transport is not None and not self.cut_off and not self._transport.is_closing():
+            self._transport.writelines(pieces)
+
+    def unsent(self) -> int:
+        """How many bytes of what was written have not left this process."""
+        if self._ground is None:
+            return 0
+        size = self._ground.get_write_buffer_size()
+        return size if self._ground is self._transport else max(0, size - _TLS_SLACK)
+
+    def cut(self) -> None:
+        """Close at once, what is still in buffers included: no dot leaves after this."""
+        self.cut_off = True
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if self._transport is not None:
+            self._transport.abort()
+        if self._ground is not None:
+            self._ground.abort()
+        self._wake()
+
+    # --- the opening ---------------------------------------------------------------------------------------------
+
+    async def _secure(self, context: ssl.SSLContext, host: str) -> None:
         """Shake hands and verify; RelayUnavailable `relay-tls` says what was wrong with the certificate or the text."""
         self._raise_failure()
         loop = asyncio.get_running_loop()
-        limit = self._timeouts.handshake.total_seconds()
+        limit = self.timeouts.handshake.total_seconds()
         try:
             transport = await loop.start_tls(
                 self._standing(), self, context, server_hostname=host, ssl_handshake_timeout=limit
@@ -119,86 +190,61 @@ class Wire(asyncio.Protocol):
             raise self._failed("relay-tls", "the relay closed the connection during the TLS handshake")
         self._transport = transport
         self._transport.set_write_buffer_limits(high=1, low=0)
-        self.dialogue.secured()
-        self.flush()
+        self._judge(self.opening.secured)
 
-    async def event(self) -> Event:
-        """Wait for the dialogue's next event; each reply on the way has its own limit."""
-        while not self._events:
-            self._raise_failure()
-            read = self.dialogue.replies_read
-            limit = self._timeouts.of(self.dialogue.phase)
-            if self.dialogue.phase is Phase.CONTENT and self._unsent():
-                limit += self._timeouts.block  # the dot itself is still on its way
-            try:
-                async with asyncio.timeout(limit.total_seconds()):
-                    while not self._events and self.failure is None and read == self.dialogue.replies_read:
-                        await self._stirred()
-            except TimeoutError:
-                self.overdue(limit)
-        return self._events.popleft()
+    async def _next_reply(self) -> None:
+        self._raise_failure()
+        read = self.opening.replies_read
+        state = self.opening.state
+        self.expect(self.timeouts.of(self.opening.phase))
+        while self._failure is None and read == self.opening.replies_read and state is self.opening.state:
+            await self._stirred()
+        self._raise_failure()
 
-    async def drained(self) -> None:
-        """Wait until what was written has left this process, or there is no use in it any more."""
-        limit = self._timeouts.block
+    def _judge(self, ask: Callable[[], None]) -> None:
         try:
-            async with asyncio.timeout(limit.total_seconds()):
-                while self._congested and not self._events and self.failure is None and not self._cut:
-                    await self._stirred()
-        except TimeoutError:
-            self.overdue(limit)
-
-    def overdue(self, limit: timedelta) -> None:
-        """Let the dialogue say what it means that the relay took too long."""
-        why = f"the relay did not answer within {limit.total_seconds():g} s"
-        self._judge(lambda: self.dialogue.lost("relay-timeout", why))
-
-    def write(self, block: bytes) -> None:
-        """Write, unless the connection is gone."""
-        if block and self._transport is not None and not self._cut and not self._transport.is_closing():
-            self._transport.write(block)
-
-    def flush(self) -> None:
-        """Write what the dialogue has to say."""
-        if not self.dialogue.closed and self.failure is None:
-            self.write(self.dialogue.to_send())
-
-    def cut(self) -> None:
-        """Close at once, what is still in buffers included: no dot leaves after this."""
-        self._cut = True
-        if self._transport is not None:
-            self._transport.abort()
-        if self._ground is not None:
-            self._ground.abort()
-        self._wake()
-
-    # --- small steps ---------------------------------------------------------------------------------------------
-
-    def _judge(self, ask: Callable[[], list[Event]]) -> None:
-        try:
-            self._events.extend(ask())
-        except TransportError as error:
+            ask()
+        except RelayUnavailable as error:
             error.place = self.place
-            self.failure = error
+            self._failure = error
+        else:
+            if not self.cut_off and (said := self.opening.to_send()):
+                self.write([said])
         self._wake()
 
     def _raise_failure(self) -> None:
-        if self.failure is not None:
-            raise self.failure
-        if self._cut:
+        if self._failure is not None:
+            raise self._failure
+        if self.cut_off:
             raise self._failed("relay-closed", "the connection was closed")
 
-    def _failed(self, code: str, why: str) -> TransportError:
-        self.failure = RelayUnavailable(why, code=code, place=self.place, hint=HINTS.get(code))
-        return self.failure
+    def _failed(self, code: str, why: str) -> RelayUnavailable:
+        self._failure = RelayUnavailable(why, code=code, place=self.place, hint=HINTS.get(code))
+        return self._failure
+
+    # --- small steps ---------------------------------------------------------------------------------------------
+
+    def _ring(self) -> None:
+        self._alarm = None
+        if self._deadline is None or self.cut_off:
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._deadline:
+            self._alarm, self._rings_at = loop.call_at(self._deadline, self._ring), self._deadline
+        elif self.hearer is None or self.hearer.overdue():
+            self._deadline = None
+            self._over("relay-timeout", f"the relay did not answer within {self._limit:g} s")
+
+    def _over(self, code: str, why: str) -> None:
+        if self.hearer is not None:
+            self.hearer.lost(code, why)
+        elif self._failure is None and self.opening.state is not State.CLOSED:
+            self._judge(lambda: self.opening.lost(code, why))
 
     def _standing(self) -> asyncio.Transport:
         if self._transport is None:
             raise self._failed("relay-closed", "there is no connection")
         return self._transport
-
-    def _unsent(self) -> int:
-        return self._ground.get_write_buffer_size() if self._ground is not None else 0
 
     def _wake(self) -> None:
         if self._stir is not None and not self._stir.done():
@@ -210,6 +256,10 @@ class Wire(asyncio.Protocol):
             await self._stir
         finally:
             self._stir = None
+
+
+def _loss_words(error: Exception | None) -> str:
+    return f"the connection to the relay broke ({error})" if error else "the relay closed the connection"
 
 
 def _tls_words(error: OSError) -> str:

@@ -57,10 +57,31 @@ def upgrade() -> None:
         sa.UniqueConstraint("web_id", name=op.f("uq_edition_web_id")),
     )
     op.create_table(
+        "pace",
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("rate", sa.Double(), nullable=True),
+        sa.Column("too_fast", sa.Double(), nullable=True),
+        sa.Column("since", sa.BigInteger(), nullable=True),
+        sa.Column("rest_ms", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("rest_until", sa.BigInteger(), nullable=True),
+        sa.Column("why", sa.String(), server_default="", nullable=False),
+        sa.Column("slot", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("kind", "name", name=op.f("pk_pace")),
+    )
+    op.create_table(
+        "daily",
+        sa.Column("relay", sa.String(length=255), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("accepted", sa.Integer(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("relay", "day", name=op.f("pk_daily")),
+    )
+    op.create_table(
         "lane",
         sa.Column("mailing", ID, nullable=False),
         sa.Column("lane", sa.SmallInteger(), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("stage", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("planned", sa.Integer(), nullable=False),
         sa.Column("accepted", sa.Integer(), server_default="0", nullable=False),
         sa.Column("waiting", sa.Integer(), server_default="0", nullable=False),
