@@ -1,6 +1,7 @@
 """Signed letters on their way through a real Postfix: two judges find them good, and find what was done to them."""
 
 import csv
+import json
 import smtplib
 import subprocess
 import sys
@@ -153,7 +154,7 @@ def test_a_changed_body_breaks_all_signatures(arrived: Round) -> None:
 
 
 def test_a_reader_beyond_ascii_fails_alone_and_by_name_at_a_postfix_without_smtputf8(tmp_path: Path) -> None:
-    # What is behind it takes ASCII alone, so Postfix would have to write anything else anew, and break what is signed.
+    # What is behind it takes ASCII alone: Postfix would have to encode anything else anew, and break what is signed.
     plain = [one for one in EVERYTHING if one not in ("8BITMIME", "SMTPUTF8")]
     doors = {"usual": Door({"smtputf8_enable": "no", "smtpd_discard_ehlo_keywords": "8bitmime"})}
     with Relay(offer=plain) as relay, Postfix(relay.port, doors) as postfix:
@@ -163,9 +164,12 @@ def test_a_reader_beyond_ascii_fails_alone_and_by_name_at_a_postfix_without_smtp
         issue, count = house.compose(), len(READERS) + 1
         report = house.json("send", issue, "--live", "--confirm", f"{issue}:{count}", expect=1)
         postfix.wait_until_empty()
-        assert (report["accepted"], report["failed"], report["adds_up"]) == (count - 1, 1, True)
-        taken = dict.fromkeys((name for name, _, _ in READERS), "accepted")
-        assert house.states(issue) == taken | {BEYOND_ASCII[0]: "failed"}
         letters = by_reader(relay.accepted)
-        assert set(letters) == {reader for reader, _, _ in READERS}
-        assert {reader: judges.verdicts(letter) for reader, letter in letters.items()} == dict.fromkeys(letters, GOOD)
+    assert (report["accepted"], report["failed"], report["adds_up"]) == (count - 1, 1, True)
+    assert house.states(issue) == {reader: "accepted" for reader, _, _ in READERS} | {BEYOND_ASCII[0]: "failed"}
+    assert set(letters) == {reader for reader, _, _ in READERS}
+    assert {reader: judges.verdicts(letter) for reader, letter in letters.items()} == dict.fromkeys(letters, GOOD)
+    lines = (house.root / "var/logs" / f"{issue}.jsonl").read_text().splitlines()
+    (refused,) = (line for line in map(json.loads, lines) if line["event"] == "refused")
+    assert (refused["domain"], refused["attempts"]) == ("d7.example", 1)
+    assert refused["reply"].startswith("550 5.6.7 not sent: the relay takes no address with letters beyond ASCII")
