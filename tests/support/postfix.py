@@ -22,7 +22,7 @@ import pytest
 
 _PATH: Final = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin"
 _PATIENCE: Final = 30.0  # seconds
-_LONGEST: Final = 300  # seconds that a Postfix runs at most, whatever became of the test
+_LONGEST: Final = 600  # seconds that a Postfix runs at most, whatever became of the test
 _TRIES: Final = 5  # at ports that nobody else has taken meanwhile
 
 _MAIN: Final = """\
@@ -155,10 +155,10 @@ class Postfix:
         for port in self._ports.values():
             while not _greets(port):
                 if self._master.poll() is not None or time.monotonic() > deadline:
-                    self._stop()
+                    self._end_master()
                     return False
                 time.sleep(0.01)
-        return True
+        return self._master.poll() is None
 
     def _services(self) -> list[str]:
         """Write an smtpd(8) and a cleanup(8) for each door."""
@@ -177,11 +177,17 @@ class Postfix:
         return [*lines, "cleanup unix n - n - 0 cleanup\n"]
 
     def _stop(self) -> None:
-        if self._master is not None:
-            # What is stopped is master(8), or sudo, which hands a signal on; master stops all that it has started.
+        self._end_master()
+        # An smtpd(8) that was at its door may outlive its master by a moment.
+        deadline = time.monotonic() + _PATIENCE
+        while any(_listens(port) for port in self._ports.values()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def _end_master(self) -> None:
+        """Stop master(8), or sudo, which hands the signal on; master stops all that it has started."""
+        if self._master is not None and self._master.poll() is None:
             self._sudo("kill", str(self._master.pid))
             self._master.wait(_PATIENCE)
-            self._master = None
 
 
 def _way_to_root() -> list[str]:
@@ -217,3 +223,11 @@ def _greets(port: int) -> bool:
             return knock.recv(4) == b"220 "
     except OSError:
         return False
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE).close()
+    except ConnectionError:
+        return False
+    return True
