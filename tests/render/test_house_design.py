@@ -61,6 +61,24 @@ def test_fifteen_reports_stay_under_eighty_thousand_bytes(press: "Press") -> Non
     assert len(press.html().encode()) < 80_000
 
 
+def test_thirty_reports_stay_under_what_a_mail_program_shows(press: "Press") -> None:
+    picture = Image("p.png", "A bridge over a dry river bed", "The bridge in October, seen from the south.")
+    press.only(
+        *(
+            press.report(
+                f"r{number}",
+                f"The {number}th Report Has a Title of Quite the Usual Length",
+                url=f"https://analyst.example/articles/the-{number}th-report",
+                images=(picture,) if number % 8 == 0 else (),
+                section="ABCDE"[number // 6],
+            )
+            for number in range(30)
+        )
+    )
+    press.pictures = {(one, "p.png"): Picture("c" * 64, "image/png", 1200, 800) for one in press.reports}
+    assert len(press.html().encode()) < 90_000
+
+
 def test_contents_come_from_four_items_up(press: "Press") -> None:
     several = [press.report(f"r{number}", f"Report {number}", form="full") for number in range(4)]
     press.only(*several)

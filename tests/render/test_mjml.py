@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from biweekly.errors import RenderError
 from biweekly.render.dialect import find_fault
@@ -37,6 +39,27 @@ def compiled(inside: str) -> str:
         ('<mj-text padding="0 20px">a</mj-text>', "template-attribute-value", 5, "write 0px"),
         ('<mj-text><p style="a:b;\nc:d">a</p></mj-text>', "template-attribute-value", 5, None),
         ("<mj-text><p title='say \"hi\"'>a</p></mj-text>", "template-attribute-value", 5, None),
+        ("<mj-table><!--[if mso]><tr><![endif]--></mj-table>", "template-misplaced-tag", 5, None),
+        ("<!--[if mso]>a<![endif]-->", "template-misplaced-tag", 5, None),
+        (
+            "<mj-text>\n<!--[if mso]><table><![endif]-->\n</mj-text>",
+            "template-unclosed-tag",
+            6,
+            "write </table> where it ends",
+        ),
+        ("<mj-text><!--[if mso]></td><![endif]--></mj-text>", "template-syntax", 5, None),
+        ("<mj-text><!--[if mso]>5 < 6<![endif]--></mj-text>", "template-syntax", 5, "write &lt; for a <"),
+        ("<mj-text><!--[if mso]><table width=1><![endif]--></mj-text>", "template-syntax", 5, None),
+        (
+            "<mj-text><p><!--[if mso]><b><![endif]--></p><!--[if mso]></b><![endif]--></mj-text>",
+            "template-unclosed-tag",
+            5,
+            None,
+        ),
+        ("<mj-text><!-- [if mso]>a<![endif]--></mj-text>", "template-syntax", 5, None),
+        ("<mj-text><!--[if mso]>a--></mj-text>", "template-syntax", 5, None),
+        ("<mj-text><!--<![endif] x--></mj-text>", "template-syntax", 5, None),
+        ("&nbsp;", "template-misplaced-text", 5, None),
         ("<mj-text>" + "<div>" * 200 + "</div>" * 200 + "</mj-text>", "template-too-deep", 5, None),
     ],
 )
@@ -63,6 +86,9 @@ def test_the_line_at_fault_is_quoted() -> None:
         ('<mj-raw><link rel="stylesheet" href="x" /></mj-raw>', "template-unknown-tag"),
         ('<mj-font name="a" href="b" />', "template-unknown-tag"),
         ('<mj-attributes><mj-class name="a"><mj-text /></mj-class></mj-attributes>', "template-misplaced-tag"),
+        ("<mj-title>a<!-- b --></mj-title>", "template-misplaced-text"),
+        ("<mj-title>a<!--<![endif]x--></mj-title>", "template-misplaced-text"),
+        ("<mj-attributes><!-- b --></mj-attributes>", "template-misplaced-text"),
     ],
 )
 def test_a_head_that_fetches_or_that_the_compiler_refuses_is_an_error(head: str, code: str) -> None:
@@ -103,6 +129,63 @@ def test_comments_of_the_template_are_not_mailed_and_those_for_outlook_are() -> 
     html = compiled("<mj-text><!-- ours --><!--[if mso]>theirs<![endif]--></mj-text>")
     assert "ours" not in html
     assert "<!--[if mso]>theirs<![endif]-->" in html
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        '<!--[if mso]><table><tr><td width="1"><![endif]--><p>a</p><!--[if mso]></td></tr></table><![endif]-->',
+        "<!--[if !mso]><!--><p>a</p><!--<![endif]-->",
+        "<!--[if (gte mso 9)|(IE)]>a<![endif]-->",
+        "<!-- [ours] < & > -->",
+    ],
+)
+def test_what_outlook_alone_sees_passes_in_words_and_in_raw(inside: str) -> None:
+    for holder in ("mj-text", "mj-raw"):
+        html = compiled(f"<{holder}>{inside}</{holder}>")
+        assert ("[if" in inside) is (inside in html)
+
+
+@pytest.mark.parametrize("blanks", [" ", "\t", "\n\t\t", "\r\n  ", ""])
+def test_it_does_not_matter_how_a_template_is_indented(blanks: str) -> None:
+    source = blanks.join([
+        "<mjml>", "<mj-head>", "<mj-title>T</mj-title>", '<mj-breakpoint width="1px" />', "<mj-attributes>",
+        '<mj-all color="red" />', "</mj-attributes>", "<mj-style>a > b { c: d }</mj-style>", "</mj-head>", "<mj-body>",
+        "<mj-section>", "<mj-column>", "<mj-text>a</mj-text>", "</mj-column>", "</mj-section>", "</mj-body>", "</mjml>",
+    ])  # fmt: skip
+    assert "color:red" in compile_mjml(source, template="issue.mjml.j2")
+
+
+# What spoils documents in practice, to be put anywhere into one.
+PIECES = [
+    "<!--[if mso", "<!--[if mso]>", "<![endif]-->", "<!--", "-->", "é > b", "Рус", "\u00a0", "\u200d", "&nbsp;",
+    "&bogus;", "&#8;", "<", "<br>", "<BR/>", "</img>", "<b>", "</b>", ">", '"', "'", "\\", "\n", "\t", " title='b\"c'",
+    ' alt="é > b"', "<mj-text>", "</mj-text>", "<mj-raw>", "</mj-raw>", "]]>", "<![CDATA[", "<?x?>", "<td>", "</td>",
+    "<mj-spacer/>", "<mj-image alt=''/>", "😀", "<!--[if mso]><v:rect><![endif]-->", "<!--[if !mso]><!-->",
+    "<!--<![endif]-->", "<style>", ' padding="0"', ' width="abc"', "<mj-column>", "</mj-column>",
+]  # fmt: skip
+WHOLE = (
+    '<mjml lang="en"><mj-head><mj-title>T</mj-title><mj-attributes><mj-text padding="0px" /></mj-attributes><mj-style>'
+    "a{b:c}</mj-style></mj-head><mj-body><mj-raw><div>x</div></mj-raw><mj-section><mj-column><mj-text><p>Hello <b>you"
+    '</b></p></mj-text><mj-image src="https://a.example/x" alt="y" width="20px" /><mj-button href="https://a.example/">'
+    "go</mj-button><mj-table><tr><td>1</td></tr></mj-table></mj-column></mj-section></mj-body></mjml>"
+)
+
+
+@settings(max_examples=400)
+@given(st.lists(st.tuples(st.integers(0, len(WHOLE)), st.sampled_from(PIECES)), max_size=3))
+def test_whatever_a_template_holds_the_compiler_is_never_what_finds_it(pieces: list[tuple[int, str]]) -> None:
+    source = WHOLE
+    for place, piece in sorted(pieces, reverse=True):
+        source = source[:place] + piece + source[place:]
+    fault = find_fault(source)
+    if fault is None:
+        html = compile_mjml(source, template="issue.mjml.j2")
+        assert html.startswith("<!doctype html>")
+        assert "\\u{" not in html
+    else:
+        assert fault.code.startswith("template-")
+        assert fault.line >= 1
 
 
 def test_no_font_is_fetched_from_anywhere() -> None:

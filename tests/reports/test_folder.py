@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from biweekly.errors import ReportError
-from biweekly.model.issue import Image, Report, ReportId, SetAside
+from biweekly.model.issue import Image, Report, ReportId, SetAside, Status
 from biweekly.reports import READERS, Shelf, read_as
 from biweekly.reports.folder import LARGEST_FILE, file_report, read_folder, read_source
 from biweekly.reports.frontmatter import parse
@@ -172,7 +172,7 @@ def test_a_picture_of_another_report_may_be_shown_again(folder: Path) -> None:
         (b'+++\ntitle = "A"\n+++\n', b"+++\nreceived = %s\n" + b'title = "A"\n+++\n'),
         (b"---\r\ntitle: A\r\n---\r\n", b"---\r\nreceived: %s\r\ntitle: A\r\n---\r\n"),
         (b"\xef\xbb\xbf\n+++ \ntitle='A'\n+++\n", b"\xef\xbb\xbf\n+++ \nreceived = %s\ntitle='A'\n+++\n"),
-        (b"# A\n", b"+++\nreceived = %s\n+++\n\n# A\n"),
+        (b"# A\n", b'+++\nstatus = "draft"\nreceived = %s\n+++\n\n# A\n'),
     ],
     ids=["toml", "yaml", "mark", "none"],
 )
@@ -200,6 +200,20 @@ def test_whoever_looks_after_the_cut_off_does_not_make_a_report_late(folder: Pat
     put(folder, "later.md", 'title = "A"')
     early = read_folder(folder, sections=SECTIONS, now=cutoff - timedelta(hours=1), cutoff=cutoff).reports[-1]
     assert early.received == (cutoff - timedelta(hours=1)).replace(microsecond=0)
+
+
+def test_a_file_without_settings_stays_a_draft_after_its_arrival_is_noted(folder: Path) -> None:
+    (folder / "a.md").write_text(f"# Notes for later\n\n{BODY}", "utf-8")
+    assert [read(folder).reports[0].status for _ in range(2)] == [Status.DRAFT, Status.DRAFT]
+
+
+def test_settings_that_a_line_would_spoil_are_left_alone_and_that_is_said(folder: Path) -> None:
+    path = folder / "a.md"
+    path.write_text(f'---\n{{"title": "A", "section": "Field Reports"}}\n---\n\n{BODY}', "utf-8")
+    before = path.read_bytes()
+    (report,) = read(folder).reports
+    assert (report.title, path.read_bytes()) == ("A", before)
+    assert "received_not_written" in [one.code for one in report.warnings]
 
 
 def test_what_was_received_before_keeps_its_time(folder: Path) -> None:
@@ -235,9 +249,8 @@ def test_noting_an_arrival_never_changes_what_a_file_says(folder: Path, lines: l
     (first,) = shelf.reports
     (again,) = read(folder).reports
     assert again.received == first.received
-    told = {"no_front_matter"}
-    assert replace(again, warnings=(), status=first.status) == replace(first, warnings=())
-    codes = [sorted({one.code for one in report.warnings} - told) for report in (first, again)]
+    assert replace(again, warnings=()) == replace(first, warnings=())
+    codes = [sorted({one.code for one in report.warnings} - {"no_front_matter"}) for report in (first, again)]
     assert codes[0] == codes[1]
 
 

@@ -1,5 +1,6 @@
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -55,3 +56,18 @@ def test_plain_text_survives_markdown_word_for_word(text: str) -> None:
         shown = shown.replace(sign, letter)
     assert shown.split() == line.split() or "".join(shown.split()) == "".join(line.split())
     assert "".join(plain(markdown(line)).split()) == "".join(line.split())
+
+
+@pytest.mark.parametrize(
+    ("marked", "words"),
+    [
+        ("A [link](https://x.example/a_(b)_c) here", "A link here"),
+        ("A [link [1]](https://x.example 'its title') here", "A link [1] here"),
+        ("[![A dam](dam.jpg)](https://x.example) Text", "Text"),
+        ("A [link][ref] and <https://x.example>", "A link and https://x.example"),
+        (r"Not \[a link\](b)", "Not [a link](b)"),
+        ("**Bold *and* more** and `code`", "Bold and more and code"),
+    ],
+)
+def test_markup_is_taken_off_and_the_words_stay(marked: str, words: str) -> None:
+    assert plain(marked) == words

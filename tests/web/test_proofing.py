@@ -79,6 +79,15 @@ def test_a_template_of_the_publication_is_used_and_its_going_is_seen(desk: Proof
     assert good(desk.look(ISSUE)).html == plain
 
 
+def test_a_template_may_be_saved_with_the_line_ends_of_any_system(desk: ProofDesk, publication: Path) -> None:
+    plain = good(desk.look(ISSUE)).html
+    (publication / "templates").mkdir()
+    for name in ("issue.mjml.j2", "parts.mjml.j2"):
+        text = (data_root() / "templates" / name).read_bytes()
+        (publication / "templates" / name).write_bytes(text.replace(b"\n", b"\r\n").replace(b"    <", b"\t<"))
+    assert good(desk.look(ISSUE)).html.split() == plain.split()
+
+
 def test_a_fault_stands_in_front_of_the_last_good_proof_with_its_lines(desk: ProofDesk, publication: Path) -> None:
     before = good(desk.look(ISSUE))
     line = own_template(publication, "parts.mjml.j2", 'border-top="6px', 'bordr-top="6px')

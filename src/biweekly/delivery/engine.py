@@ -140,7 +140,7 @@ class _Sending:
     async def _rest(self) -> None:
         """Wait for something to do: not at all for a full group of answers, else a little: a commit serves many."""
         idle = not (self.settled or self.in_flight or len(self.board) or len(self.scribes))
-        hungry = self.claimed > 0 and self._running_dry()
+        hungry = self.claimed > 0 and self.board.ready() + len(self.scribes) < self.bench.batch // 3
         if hungry or len(self.settled) >= self.bench.batch:
             await asyncio.sleep(0)
         else:
@@ -366,7 +366,8 @@ class _Sending:
         if place.began is None and isinstance(fate, Wait):
             place = replace(place, began=self.bench.clock())
         self.settled.append(Settled(place, fate))
-        if len(self.settled) == 1 or len(self.settled) >= self.bench.batch:
+        # Fewer are committed within 50 ms all the same: a commit for each would cost more than the letter.
+        if len(self.settled) >= self.bench.batch:
             self.stir.set()
 
     def _try_once_more(self, place: Place, answer: Reply | TransportError, carrier: Carrier, *, reused: bool) -> None:

@@ -64,6 +64,7 @@ CHILDREN: Final[Mapping[str, frozenset[str]]] = {
 # Where HTML stands; in all others there are only blanks around the tags.
 _HOLDS_HTML: Final = frozenset({"mj-text", "mj-button", "mj-table", "mj-raw"})
 _HOLDS_TEXT: Final = frozenset({"mj-title", "mj-style"})
+_HOLDS_CONDITIONS: Final = frozenset({"mj-text", "mj-raw"})
 _HTML: Final = frozenset(
     [
         "a",
@@ -136,7 +137,10 @@ _HTML: Final = frozenset(
 _ANY_DEFAULT: Final = frozenset().union(*ATTRIBUTES.values()) | {"name"}
 _ENTITY: Final = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
 _XML_ENTITIES: Final = frozenset({"amp", "lt", "gt", "quot", "apos"})
-_CONDITION: Final = re.compile(r"\[if [^\]]*\]>")
+# <!--[if mso]> ... <![endif]-->, and the two halves of <!--[if !mso]><!--> ... <!--<![endif]-->.
+_CONDITION: Final = re.compile(r"\[if [^\]<>]*\]>(?:<!|(.*)<!\[endif\])|<!\[endif\]", re.DOTALL)
+_GHOST: Final = re.compile(r'<(/?)([a-z][a-z0-9:-]*)((?:\s+[a-z][a-z0-9:-]*="[^"<>]*")*)\s*(/?)>')
+_VOID: Final = frozenset({"br", "hr", "img"})
 _SPOILED: Final = re.compile(r"""\s[a-z-]+=(?:"[^"<>]*[\n\t\\][^"<>]*"|'[^'<>]*')(?=[^<>]*>)""")
 _DEEPEST: Final = 100
 
@@ -190,6 +194,13 @@ def find_fault(source: str) -> Fault | None:
     return None
 
 
+def _unclosed(tag: str, noticed: int, line: int, column: int) -> Fault:
+    return Fault(
+        "template-unclosed-tag", f"<{tag}> is not closed (noticed in line {noticed})", line, column,
+        f"write </{tag}> where it ends",
+    )  # fmt: skip
+
+
 class _Reading:
     """One document on its way through the XML parser: the open tags, each with the line it stands on."""
 
@@ -198,7 +209,7 @@ class _Reading:
         self.parser = expat.ParserCreate("utf-8")
         self.parser.ordered_attributes = False
         self.parser.StartElementHandler = self._starts
-        self.parser.EndElementHandler = lambda _tag: self.open.pop()
+        self.parser.EndElementHandler = self._ends
         self.parser.CharacterDataHandler = self._says
         self.parser.CommentHandler = self._remarks
         self.parser.StartDoctypeDeclHandler = lambda *_: self._fail(
@@ -223,6 +234,11 @@ class _Reading:
         else:
             self._mjml(tag, parent, attributes)
         self.open.append((tag, self.parser.CurrentLineNumber, self.parser.CurrentColumnNumber))
+
+    def _ends(self, _tag: str) -> None:
+        ghost, line, column = self.open.pop()
+        if ghost.startswith("<"):
+            raise _Found(_unclosed(ghost[1:], self.parser.CurrentLineNumber, line, column))
 
     def _default(self, tag: str, parent: str, attributes: dict[str, str]) -> None:
         if parent != "mj-attributes":
@@ -274,7 +290,8 @@ class _Reading:
         )  # fmt: skip
 
     def _says(self, text: str) -> None:
-        if not text.strip() or not self.open:
+        # Blanks as XML counts them: to the compiler a no-break space is text.
+        if not text.strip(" \t\r\n") or not self.open:
             return
         inside = self.open[-1][0]
         if inside in ATTRIBUTES and inside not in _HOLDS_HTML | _HOLDS_TEXT:
@@ -290,8 +307,38 @@ class _Reading:
                 self._fail("template-style", "a style may not import: a mail fetches nothing but its pictures")
 
     def _remarks(self, text: str) -> None:
-        if text.lstrip().startswith("[if") and not _CONDITION.match(text.lstrip()):
+        """Look at a comment: one for Outlook is mail, and the compiler reads the tags in it."""
+        inside = self.open[-1][0] if self.open else ""
+        if inside in _HOLDS_TEXT or inside == "mj-attributes":
+            self._fail("template-misplaced-text", f"a comment may not stand in <{inside}>: the compiler refuses it")
+        if not text.lstrip().startswith(("[if", "<!")):
+            return
+        found = _CONDITION.fullmatch(text)
+        if found is None:
             self._fail("template-syntax", "a conditional comment is not finished", "<!--[if mso]> ... <![endif]-->")
+            return
+        holder = next((one for one, _, _ in reversed(self.open) if one in ATTRIBUTES), "")
+        if holder not in _HOLDS_CONDITIONS:
+            self._fail(
+                "template-misplaced-tag", f"a conditional comment may not stand in <{holder}>: the compiler refuses it",
+                "it stands in <mj-raw> or <mj-text>",
+            )  # fmt: skip
+        for tag in re.finditer(r"<[^>]*>?", found[1] or ""):
+            self._ghost(tag[0])
+
+    def _ghost(self, written: str) -> None:
+        """Follow a tag that Outlook alone sees: in one element it is closed as it was opened."""
+        found = _GHOST.fullmatch(written)
+        if found is None:
+            self._fail("template-syntax", f"in a conditional comment, {written[:40]!r} is no tag", "write &lt; for a <")
+            return
+        closing, tag, _, closed = found.groups()
+        if closing:
+            if self.open[-1][0] != f"<{tag}":
+                self._fail("template-syntax", f"in a conditional comment, </{tag}> closes nothing that is open here")
+            self.open.pop()
+        elif not closed and tag not in _VOID:
+            self.open.append((f"<{tag}", self.parser.CurrentLineNumber, self.parser.CurrentColumnNumber))
 
     def explain(self, error: expat.ExpatError) -> Fault:
         """Say what the XML parser found, with the tag that was left open where that is the reason."""
@@ -299,8 +346,5 @@ class _Reading:
         if self.open and words in {"mismatched tag", "no element found", "unclosed token"}:
             tag, line, column = self.open[-1]
             if words != "unclosed token":
-                return Fault(
-                    "template-unclosed-tag", f"<{tag}> is not closed (noticed in line {error.lineno})", line, column,
-                    f"write </{tag}> where it ends",
-                )  # fmt: skip
+                return _unclosed(tag.removeprefix("<"), error.lineno, line, column)
         return Fault("template-syntax", f"not well-formed: {words}", error.lineno, error.offset)

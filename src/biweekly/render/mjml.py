@@ -1,7 +1,12 @@
 """Edge: the MJML compiler. Checked source in, HTML out; what the compiler cannot say well is said for it."""
 
+import re
+from typing import Final
+
 from biweekly.errors import RenderError
 from biweekly.render.dialect import find_fault, numeric_entities
+
+_BLANKS: Final = re.compile(r">[ \t\r\n]+<")
 
 
 def compile_mjml(source: str, *, template: str) -> str:
@@ -24,11 +29,14 @@ def run_compiler(source: str, *, template: str) -> str:
     """Run the compiler alone, behind a guard: it is native code and panics on some documents.
 
     Its source is made ASCII first: it prints attribute values in its language's debug format, where a no-break
-    space would come out as seven characters, and cuts text between the bytes of one letter.
+    space would come out as seven characters, and cuts text between the bytes of one letter. In the head it takes blanks
+    between tags for words, unless they begin with a line end.
     """
     from mjml import mjml2html
 
     plain = numeric_entities(source).encode("ascii", "xmlcharrefreplace").decode("ascii")
+    head, body, rest = plain.partition("<mj-body")
+    plain = _BLANKS.sub(">\n<", head) + body + rest
     try:
         return mjml2html(plain, disable_comments=True, fonts={})
     except ValueError as error:

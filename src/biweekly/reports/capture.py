@@ -70,6 +70,7 @@ def _starts(marks: Sequence[Mark]) -> set[int]:
     """
     heads = _section_heads(marks)
     starts = {0}
+    taken = 0
     with_byline = False
     for position, one in enumerate(marks):
         begins = False
@@ -85,11 +86,13 @@ def _starts(marks: Sequence[Mark]) -> set[int]:
             case _:
                 pass
         if begins:
-            starts.add(_with_its_head(marks, position, starts))
+            taken = _with_its_head(marks, position, taken)
+            starts.add(taken)
         if one.kind is Kind.SECTION and not heads:
             with_byline = False
             if position + 1 < len(marks):
-                starts.add(position + 1)
+                taken = position + 1
+                starts.add(taken)
     return _without_furniture(marks, starts)
 
 
@@ -102,10 +105,9 @@ def _section_heads(marks: Sequence[Mark]) -> bool:
     return False
 
 
-def _with_its_head(marks: Sequence[Mark], position: int, starts: set[int]) -> int:
-    """Take in what stands right above an item's first sure line: a dateline, a title, or both."""
+def _with_its_head(marks: Sequence[Mark], position: int, taken: int) -> int:
+    """Take in what stands right above an item's first sure line and is not `taken`: a dateline, a title, or both."""
     first = position
-    taken = max(starts)
     if first - 1 >= taken and marks[first - 1].title_like:
         first -= 1
     if first - 1 >= taken and marks[first - 1].kind is Kind.DATELINE:

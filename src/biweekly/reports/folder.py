@@ -180,8 +180,8 @@ def _read_file(
     warnings = [*report.warnings, *standing_warnings(report, sections=sections, today=now.astimezone(zone).date())]
     if report.received is None:
         seen = cutoff if cutoff is not None and cutoff < now and _is_as_old(path, cutoff) else now
-        report = replace(report, received=seen.replace(microsecond=0))
-        if problem := _note_arrival(path, raw, seen):
+        report = replace(report, received=seen.astimezone(UTC).replace(microsecond=0))
+        if problem := _note_arrival(path, raw, report, zone):
             warnings.append(ReportWarning("received_not_written", f"its arrival cannot be written down: {problem}"))
     if path.with_name(path.stem + _INCOMING).exists():
         warnings.append(
@@ -219,16 +219,26 @@ def _is_as_old(path: Path, instant: datetime) -> bool:
         return False
 
 
-def _note_arrival(path: Path, raw: bytes, now: datetime) -> str | None:
-    """Write `received` into the front matter as a line of its own; return why that was impossible, if it was."""
-    moment = stamp(now.replace(microsecond=0)).encode()
+def _note_arrival(path: Path, raw: bytes, report: Report, zone: tzinfo) -> str | None:
+    """Write `received` into the front matter as a line of its own; return why that was impossible, if it was.
+
+    A file without front matter gets one, which also says that it is a draft, since it was one for want of it.
+    """
+    moment = stamp(report.received).encode() if report.received else b""
     found = _FIRST_FENCE.match(raw)
     if found:
         sign = b" = " if found[1] == b"+++" else b": "
         changed = raw[: found.end()] + b"received" + sign + moment + found[2] + raw[found.end() :]
     else:
         mark = b"\xef\xbb\xbf" if raw.startswith(b"\xef\xbb\xbf") else b""
-        changed = mark + b"+++\nreceived = " + moment + b"\n+++\n\n" + raw.removeprefix(mark)
+        head = b'+++\nstatus = "draft"\nreceived = ' + moment + b"\n+++\n\n"
+        changed = mark + head + raw.removeprefix(mark)
+    again = None
+    with contextlib.suppress(ReportError):
+        again = parse(changed.decode(), name=path.name, zone=zone)
+    # YAML between braces, say: with a line before them it would be read as something else.
+    if again is None or replace(again, warnings=(), id=report.id) != replace(report, warnings=()):
+        return "its settings are laid out so that no line can be added"
     try:
         if path.read_bytes() != raw:
             return "it was being saved at the same moment"

@@ -23,6 +23,7 @@ __all__ = ["parse", "part", "read", "standing_warnings", "write"]
 FEWEST_CHARACTERS: Final = 20
 _FENCES: Final = {"+++": "toml", "---": "yaml"}
 _QUOTE_IT: Final = 'put words between straight quotes, as in title = "The Price of Water", one setting a line'
+_NO_SETTINGS: Final = "no YAML of settings, so each line was read as key: rest of the line"
 _YAML_LINE: Final = re.compile(r"([A-Za-z_][\w-]*)\s*:(?:\s+(.*)|$)")
 
 
@@ -226,11 +227,13 @@ def _yaml(parted: Parted, warnings: list[ReportWarning]) -> Mapping[str, Any]:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         problem = getattr(error, "problem_mark", None)
         line = parted.head_line + problem.line if problem else parted.head_line
-        warnings.append(
-            ReportWarning("yaml_repaired", "no valid YAML, so each line was read as key: rest of the line", line)
-        )
+        warnings.append(ReportWarning("yaml_repaired", _NO_SETTINGS, line))
         return _by_line(parted.head)
-    return tree if isinstance(tree, dict) and all(isinstance(key, str) for key in tree) else _by_line(parted.head)
+    if isinstance(tree, dict) and all(isinstance(key, str) for key in tree):
+        return tree
+    if tree:
+        warnings.append(ReportWarning("yaml_repaired", _NO_SETTINGS, parted.head_line))
+    return _by_line(parted.head)
 
 
 def _by_line(head: str) -> dict[str, Any]:

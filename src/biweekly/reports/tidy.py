@@ -131,14 +131,20 @@ def _unwrap(lines: Sequence[str]) -> tuple[list[str], int]:
     return joined, hyphens
 
 
-_MARKUP: Final = (
-    (re.compile(r"!\[([^\]]*)\]\([^)]*\)"), ""),
-    (re.compile(r"\[([^\]]*)\]\([^)]*\)"), r"\1"),
-    (re.compile(r"\[([^\]]*)\]\[[^\]]*\]|<((?:https?|mailto):[^>\s]+)>"), r"\1\2"),
+# One pair of brackets inside another at most: a form that scanned on to any closing one would take minutes over a page
+# of opening ones.
+_WORDS: Final = r"(?<!\\)\[((?:\\.|[^\[\]\\]|\[[^\[\]]*\])*)\]"
+_TARGET: Final = r"\((?:[^()]|\([^()]*\))*\)"
+_LINKS: Final = (
+    (re.compile(rf"(?<!\\)!{_WORDS}{_TARGET}"), ""),
+    (re.compile(rf"{_WORDS}{_TARGET}"), r"\1"),
+    (re.compile(rf"{_WORDS}\[[^\[\]]*\]|<((?:https?|mailto):[^<>\s]+)>"), r"\1\2"),
+)
+_STRESS: Final = (
     (re.compile(r"(?<!\\)(\*{1,3}|~~)(?=\S)(.{1,2000}?)(?<=\S)(?<!\\)\1"), r"\2"),
     (re.compile(r"(?<![\\\w])(_{1,3})(?=\S)(.{1,2000}?)(?<=\S)(?<!\\)\1(?!\w)"), r"\2"),
-    (re.compile(r"(?<!\\)`([^`]*)`"), r"\1"),
 )
+_CODE: Final = ((re.compile(r"(?<!\\)`([^`]*)`"), r"\1"),)
 _ESCAPED: Final = re.compile(r"\\([!-/:-@\[-`{-~])")
 _NO_PARAGRAPH: Final = re.compile(r"#{1,6}\s|!\[[^\]]*\]\([^)]*\)$|[-*_ ]{3,}$|\[\^?[^\]]+\]:|```|<|\|")
 _HEADING: Final = re.compile(r"#\s+(?P<title>\S.*?)\s*#*\s*(?:\n|$)")
@@ -147,7 +153,8 @@ _HEADING: Final = re.compile(r"#\s+(?P<title>\S.*?)\s*#*\s*(?:\n|$)")
 def plain(paragraph: str) -> str:
     """Take the markup off a Markdown paragraph, for a lead or a list; not for what is printed as HTML."""
     text = " ".join(paragraph.split())
-    for form, instead in _MARKUP:
+    # Stress twice: one may stand inside the other.
+    for form, instead in (*_LINKS, *_STRESS, *_STRESS, *_CODE):
         text = form.sub(instead, text)
     return _ESCAPED.sub(r"\1", text).strip()
 

@@ -66,7 +66,8 @@ def for_data(content: Iterable[bytes]) -> list[bytes]:
     r"""Write content as it goes after DATA, with the end of content (RFC 5321 section 4.5.2).
 
     A line that begins with a dot gets another one, across the borders of pieces too. Only CRLF ends a line here: the
-    pseudo-terminators of SMTP smuggling (`\n.\n` and its kin) go through byte for byte and end nothing.
+    pseudo-terminators of SMTP smuggling (`\n.\n` and its kin) go through byte for byte, and end nothing at a server
+    that keeps the standard. One that takes a bare LF for a line end is fooled; letters hold none (`letter.gate`).
     """
     written: list[bytes] = []
     tail = b"\r\n"  # what came just before: content begins at the start of a line
