@@ -1,22 +1,21 @@
 """The supervisor, with real processes: each is started again alone, all are stopped in order, none is left behind."""
 
+import json
 import os
-import queue
 import re
 import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.overheard import PATIENCE, Overheard
 
 from biweekly.daemon import address_of, listen
 from biweekly.errors import ConfigError
 
-PATIENCE = 30.0
 # A supervisor of two children; its options stand in the command line, and it says everything on stdout.
 SUPERVISOR = """
 import json, sys
@@ -50,52 +49,16 @@ signal.pause()
 Said = re.Match[str]
 
 
-class Watched:
+class Watched(Overheard):
     """A supervisor as a process of its own, and everything that it and its children say."""
 
     def __init__(self, *children: tuple[str, str], **options: float) -> None:
-        import json
-
         commands = [json.dumps([name, [program, name]]) for name, program in children]
-        self.process = subprocess.Popen(
-            [sys.executable, "-u", "-c", SUPERVISOR, json.dumps({"first_wait": 0.01, **options}), *commands],
-            stdout=subprocess.PIPE, text=True, start_new_session=True,
-        )  # fmt: skip
-        self.said: list[str] = []
-        self._lines: queue.Queue[str | None] = queue.Queue()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._lines.put(line.rstrip())
-        self._lines.put(None)
-
-    def hear(self, pattern: str) -> Said:
-        """Listen until a line matches."""
-        while True:
-            line = self._lines.get(timeout=PATIENCE)
-            assert line is not None, f"nobody said {pattern}: {self.said}"
-            self.said.append(line)
-            if (found := re.search(pattern, line)) is not None:
-                return found
+        said = json.dumps({"first_wait": 0.01, **options})
+        super().__init__([sys.executable, "-u", "-c", SUPERVISOR, said, *commands], start_new_session=True)
 
     def pid_of(self, name: str) -> int:
         return int(self.hear(rf"{name} is (\d+)")[1])
-
-    def end(self) -> int:
-        """Hear it out, also those who outlive it, and return its exit code."""
-        while (line := self._lines.get(timeout=PATIENCE)) is not None:
-            self.said.append(line)
-        return self.process.wait(PATIENCE)
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self._reader.join(PATIENCE)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
 
 
 Watch = Callable[..., Watched]

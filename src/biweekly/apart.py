@@ -13,9 +13,17 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from biweekly.errors import RenderError
-from biweekly.frozen import from_json
+from biweekly.frozen import from_json, to_json
 from biweekly.model.issue import Edition, Frozen, IssueId
 from biweekly.publication import Publication, open_publication
+
+
+def freeze(publication: Publication, issue: IssueId, now: datetime) -> tuple[Edition, Frozen]:
+    """Render an issue in this very process, and freeze it."""
+    from biweekly.newsroom import open_newsroom
+
+    edition = open_newsroom(publication).render_issue(issue, now=now)
+    return edition, (edition.sha256, edition.web_id, to_json(edition))
 
 
 def freeze_apart(publication: Publication, issue: IssueId, now: datetime) -> tuple[Edition, Frozen]:
@@ -39,8 +47,4 @@ def _leave_ctrl_c_to_the_parent() -> None:
 
 
 def _freeze(root: Path, environ: dict[str, str], issue: IssueId, now: datetime) -> Frozen:
-    from biweekly.frozen import to_json
-    from biweekly.newsroom import open_newsroom
-
-    edition = open_newsroom(open_publication(root, environ=environ)).render_issue(issue, now=now)
-    return edition.sha256, edition.web_id, to_json(edition)
+    return freeze(open_publication(root, environ=environ), issue, now)[1]

@@ -186,6 +186,11 @@ class RelayConfig(_Part):
     warm_up_letters: int = Field(default=1_000, ge=1)
 
     @property
+    def name(self) -> str:
+        """What it goes by in rows, figures and errors."""
+        return f"{self.host}:{self.port}"
+
+    @property
     def on_loopback(self) -> bool:
         """Whether letters to it stay on this machine."""
         return is_loopback(self.host)

@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from biweekly.delivery import issuelog, journal, recovery
 from biweekly.delivery.bench import Result
 from biweekly.delivery.courier import Courier
+from biweekly.delivery.discretion import without_addresses
 from biweekly.delivery.engine import deliver
 from biweekly.delivery.sending_lock import sole_sender
 from biweekly.dkim import DkimSigner
@@ -30,8 +31,9 @@ from biweekly.publication import Publication
 from biweekly.services.mailings import Carried
 from biweekly.signing_keys import read_signing_keys
 from biweekly.store import accounts, editions, ledger
+from biweekly.store.books import Books
 from biweekly.tokens import Signer
-from biweekly.workbench import Workbench, pausing
+from biweekly.workbench import Workbench
 
 LEASE: Final = timedelta(seconds=60)
 _STOP_LOOK: Final = 0.1  # seconds between looks at a stop asked for from another thread
@@ -137,7 +139,8 @@ class Postroom:
             self.progress(settled)
 
         def pause(why: str) -> None:
-            pausing(self.engine, mailing, clock=self.clock)(why)
+            every = Books(self.engine, self.publication.newsletter)
+            every.pause(mailing.id, reason=without_addresses(why), now=self.clock())
             log.tell("paused", mailing=mailing.id, at=self.clock(), reason=why)
 
         stop = asyncio.Event()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from sqlalchemy import Engine
 
-from biweekly.apart import freeze_apart
+from biweekly.apart import freeze, freeze_apart
 from biweekly.delivery.issuelog import IssueLog
 from biweekly.delivery.sending_lock import sole_sender
 from biweekly.errors import IssueError
@@ -88,7 +88,7 @@ class Office:
 
     def freeze(self, issue: IssueId) -> tuple[Edition, Frozen]:
         """Render an issue, and return its edition with hash, web address and bytes."""
-        return _freeze(self.publication, issue, utc_now())
+        return freeze(self.publication, issue, utc_now())
 
     def test_letters(self, issue: IssueId, addresses: Sequence[Address]) -> list[Letter]:
         """Write marked copies. Their unsubscribe link names nobody, so that pressing it changes nothing."""
@@ -129,7 +129,7 @@ def open_office(
     schedule = publication.config.schedule
     doors = Doors(
         books=books,
-        freeze=lambda issue: (freeze_apart if apart else _freeze)(publication, issue, clock()),
+        freeze=lambda issue: (freeze_apart if apart else freeze)(publication, issue, clock()),
         carry=postroom.carry,
         insist_free=lambda: _insist_free(publication, engine),
         mailed=lambda mailing: _write_sent(publication, books, mailing),
@@ -142,14 +142,6 @@ def open_office(
         cooling_off=schedule.cooling_off if schedule else Doors.COOLING_OFF,
     )
     return Office(publication, engine, books, postroom, Mailings(doors), stop)
-
-
-def _freeze(publication: Publication, issue: IssueId, now: datetime) -> tuple[Edition, Frozen]:
-    from biweekly.frozen import to_json
-    from biweekly.newsroom import open_newsroom
-
-    edition = open_newsroom(publication).render_issue(issue, now=now)
-    return edition, (edition.sha256, edition.web_id, to_json(edition))
 
 
 @contextmanager

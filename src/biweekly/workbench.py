@@ -4,7 +4,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Final
@@ -22,10 +22,9 @@ from biweekly.delivery.retry import Due, Patience, judge
 from biweekly.delivery.warmup import left_on
 from biweekly.errors import TransportError
 from biweekly.letter import Stationery
-from biweekly.model.mailing import Letter, Mailing, Outcome, OutcomeState, Place, Reply, Settled, Wait
+from biweekly.model.mailing import Letter, Mailing, Outcome, Place, Reply, Settled, Wait
 from biweekly.publication import Publication
-from biweekly.store import accounts, mailings, stages
-from biweekly.store.database import writing
+from biweekly.store import accounts, stages
 from biweekly.store.paces import PaceBook
 from biweekly.tokens import Purpose, Signer
 from biweekly.transports import open_transport
@@ -75,8 +74,8 @@ class Workbench:
             return [RelayDoor(_MAILBOX, self.opening(None), connections=1)]
         return [
             RelayDoor(
-                name=f"{relay.host}:{relay.port}", open=self.opening(relay), connections=relay.connections,
-                permitted=relay.rate, weight=relay.weight, daily=self._daily(relay, paces),
+                name=relay.name, open=self.opening(relay), connections=relay.connections, permitted=relay.rate,
+                weight=relay.weight, daily=self._daily(relay, paces),
             )
             for relay in relays
         ]  # fmt: skip
@@ -89,11 +88,12 @@ class Workbench:
         if relay.warm_up_from is None:
             return lambda _: None
         begins: date = relay.warm_up_from
-        name = f"{relay.host}:{relay.port}"
 
         def left(now: datetime) -> int | None:
             day = now.date()
-            return left_on(day, begins=begins, first_day=relay.warm_up_letters, taken=paces.accepted_on(name, day))
+            return left_on(
+                day, begins=begins, first_day=relay.warm_up_letters, taken=paces.accepted_on(relay.name, day)
+            )
 
         return left
 
@@ -117,16 +117,6 @@ class Workbench:
         return judged
 
 
-def pausing(engine: Engine, mailing: Mailing, *, clock: Callable[[], datetime]) -> Callable[[str], None]:
-    """Return what pauses a mailing for everybody, with a reason."""
-
-    def pause(why: str) -> None:
-        with writing(engine) as connection:
-            mailings.pause(connection, mailing.id, reason=without_addresses(why), now=clock())
-
-    return pause
-
-
 def _signers() -> int:
     return min(_MOST_SIGNERS, os.cpu_count() or 1)
 
@@ -135,7 +125,4 @@ def _discreet(fate: Outcome | Wait | Due, place: Place) -> Outcome | Wait | Due:
     """Keep addresses out of the ledger and the log."""
     if isinstance(fate, Due) or "@" not in fate.reply:
         return fate
-    words = without_addresses(fate.reply, reader=place.address, subscriber=place.subscriber)
-    if isinstance(fate, Wait):
-        return Wait(fate.until, fate.attempts, fate.code, words)
-    return Outcome(OutcomeState(fate.state), fate.at, fate.code, words)
+    return replace(fate, reply=without_addresses(fate.reply, reader=place.address, subscriber=place.subscriber))

@@ -3,11 +3,10 @@
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.cli.typed import Type, found_empty, typist
 
-from biweekly.cli.frame import run
 from biweekly.issues.sent import Sent, write_sent
 from biweekly.model.issue import IssueId, ReportId
 
@@ -18,31 +17,12 @@ DAY = "2031-03-06"
 
 @pytest.fixture
 def home(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
-    assert run(["init", str(tmp_path / "review"), "--no-input"]) == 0
-    capsys.readouterr()
-    return tmp_path / "review"
-
-
-class Typed:
-    """What a command came to."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def document(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.out)
-        return found
+    return found_empty(tmp_path / "review", capsys)
 
 
 @pytest.fixture
-def typed(home: Path, capsys: pytest.CaptureFixture[str]) -> Any:
-    def type_it(*words: object) -> Typed:
-        code = run(["-C", str(home), "issue", *map(str, words)])
-        out, err = capsys.readouterr()
-        return Typed(code, out, err)
-
-    return type_it
+def typed(home: Path, capsys: pytest.CaptureFixture[str]) -> Type:
+    return typist(home, "issue", capsys)
 
 
 def put(home: Path, name: str, *settings: str, section: str = "Field Reports", body: str = BODY) -> None:
@@ -61,7 +41,7 @@ def edit(home: Path, old: str, new: str) -> None:
 # --- compose -----------------------------------------------------------------------------------------------------
 
 
-def test_an_issue_is_composed_in_section_order_and_told_in_words(home: Path, typed: Any) -> None:
+def test_an_issue_is_composed_in_section_order_and_told_in_words(home: Path, typed: Type) -> None:
     put(home, "ferry")
     put(home, "water", section="Analytical Articles")
     put(home, "held", 'status = "hold"')
@@ -76,7 +56,7 @@ def test_an_issue_is_composed_in_section_order_and_told_in_words(home: Path, typ
     assert (home / "issues" / DAY / "issue.toml").is_file()
 
 
-def test_a_composed_issue_as_json_has_the_keys_that_scripts_rely_on(home: Path, typed: Any) -> None:
+def test_a_composed_issue_as_json_has_the_keys_that_scripts_rely_on(home: Path, typed: Type) -> None:
     put(home, "ferry")
     done = typed("compose", "--date", DAY, "--json")
     assert (done.code, done.err) == (0, "")
@@ -87,7 +67,7 @@ def test_a_composed_issue_as_json_has_the_keys_that_scripts_rely_on(home: Path, 
     }  # fmt: skip
 
 
-def test_composing_again_keeps_what_was_changed_and_says_what_it_did(home: Path, typed: Any) -> None:
+def test_composing_again_keeps_what_was_changed_and_says_what_it_did(home: Path, typed: Type) -> None:
     put(home, "ferry")
     put(home, "dam")
     typed("compose", "--date", DAY)
@@ -109,7 +89,7 @@ def test_composing_again_keeps_what_was_changed_and_says_what_it_did(home: Path,
     assert 'subject = "My subject"  # mine\n' in (home / "issues" / DAY / "issue.toml").read_text("utf-8")
 
 
-def test_nothing_ready_is_exit_code_1_one_sentence_and_no_issue(home: Path, typed: Any) -> None:
+def test_nothing_ready_is_exit_code_1_one_sentence_and_no_issue(home: Path, typed: Type) -> None:
     done = typed("compose")
     assert (done.code, done.out) == (1, "")
     assert done.err.splitlines() == [
@@ -122,12 +102,12 @@ def test_nothing_ready_is_exit_code_1_one_sentence_and_no_issue(home: Path, type
 
 
 @pytest.mark.parametrize("day", ["soon", "26.11.2026", "2026-02-30", ""])
-def test_what_is_no_date_is_a_usage_error(typed: Any, day: str) -> None:
+def test_what_is_no_date_is_a_usage_error(typed: Type, day: str) -> None:
     done = typed("compose", "--date", day)
     assert (done.code, "error bad-date: --date: " in done.err) == (2, True)
 
 
-def test_a_broken_report_stops_no_issue(home: Path, typed: Any) -> None:
+def test_a_broken_report_stops_no_issue(home: Path, typed: Type) -> None:
     put(home, "ferry")
     put(home, "dam", "weight = ")
     done = typed("compose", "--date", DAY)
@@ -137,7 +117,7 @@ def test_a_broken_report_stops_no_issue(home: Path, typed: Any) -> None:
     assert "(reports/dam.md:6)" in plan.out
 
 
-def test_a_broken_issue_is_named_with_its_line_and_left_alone(home: Path, typed: Any) -> None:
+def test_a_broken_issue_is_named_with_its_line_and_left_alone(home: Path, typed: Type) -> None:
     put(home, "ferry")
     typed("compose", "--date", DAY)
     edit(home, "number = 1", "number = one")
@@ -152,7 +132,7 @@ def test_a_broken_issue_is_named_with_its_line_and_left_alone(home: Path, typed:
 # --- plan --------------------------------------------------------------------------------------------------------
 
 
-def test_a_plan_says_in_or_out_and_why_and_changes_nothing(home: Path, typed: Any) -> None:
+def test_a_plan_says_in_or_out_and_why_and_changes_nothing(home: Path, typed: Type) -> None:
     put(home, "ferry")
     put(home, "held", 'status = "hold"')
     put(home, "bare", "received = 2001-01-01T00:00:00Z")
@@ -164,7 +144,7 @@ def test_a_plan_says_in_or_out_and_why_and_changes_nothing(home: Path, typed: An
     assert list((home / "issues").iterdir()) == []
 
 
-def test_a_plan_as_json_names_every_candidate(home: Path, typed: Any) -> None:
+def test_a_plan_as_json_names_every_candidate(home: Path, typed: Type) -> None:
     put(home, "ferry")
     put(home, "held", 'status = "hold"')
     (home / "reports" / "broken.md").write_text("+++\n", "utf-8")
@@ -176,7 +156,7 @@ def test_a_plan_as_json_names_every_candidate(home: Path, typed: Any) -> None:
     assert document["candidates"][1]["why"] == "it is on hold"
 
 
-def test_a_plan_marks_what_is_late(home: Path, typed: Any) -> None:
+def test_a_plan_marks_what_is_late(home: Path, typed: Type) -> None:
     put(home, "ferry")
     before = datetime.now(UTC) - timedelta(hours=1)
     last = IssueId(before.date().isoformat())
@@ -186,7 +166,7 @@ def test_a_plan_marks_what_is_late(home: Path, typed: Any) -> None:
     assert "; late: it is dated 20 November 2001 and missed the last cut-off, of " in typed("plan", DAY).out
 
 
-def test_a_plan_without_reports_says_how_to_bring_some_in(typed: Any) -> None:
+def test_a_plan_without_reports_says_how_to_bring_some_in(typed: Type) -> None:
     done = typed("plan")
     assert (done.code, done.out, done.err) == (0, "", "There are no reports yet: biweekly reports import FILE\n")
 
@@ -194,7 +174,7 @@ def test_a_plan_without_reports_says_how_to_bring_some_in(typed: Any) -> None:
 # --- list, show, render ------------------------------------------------------------------------------------------
 
 
-def test_issues_are_listed_with_their_state_a_broken_one_with_its_fault(home: Path, typed: Any) -> None:
+def test_issues_are_listed_with_their_state_a_broken_one_with_its_fault(home: Path, typed: Type) -> None:
     assert typed("list").err == "There are no issues yet: biweekly issue compose\n"
     put(home, "ferry")
     typed("compose", "--date", DAY)
@@ -212,7 +192,7 @@ def test_issues_are_listed_with_their_state_a_broken_one_with_its_fault(home: Pa
     assert [one["state"] for one in typed("list", "--json").document["issues"]] == ["sent", "broken"]
 
 
-def test_an_issue_is_shown_with_its_reports_in_printing_order(home: Path, typed: Any) -> None:
+def test_an_issue_is_shown_with_its_reports_in_printing_order(home: Path, typed: Type) -> None:
     put(home, "ferry")
     put(home, "water", section="Analytical Articles")
     typed("compose", "--date", DAY)
@@ -237,14 +217,14 @@ def test_an_issue_is_shown_with_its_reports_in_printing_order(home: Path, typed:
     assert (document["sent"], document["skipped"]) == (False, {})
 
 
-def test_an_issue_that_is_not_there_is_an_error_with_a_command(typed: Any) -> None:
+def test_an_issue_that_is_not_there_is_an_error_with_a_command(typed: Type) -> None:
     done = typed("show", "2031-01-01")
     assert (done.code, done.err.splitlines()) == (
         1, ["error no-such-issue: 2031-01-01: there is no such issue", "  help: biweekly issue list"],
     )  # fmt: skip
 
 
-def test_an_issue_is_rendered_into_a_folder(home: Path, tmp_path: Path, typed: Any) -> None:
+def test_an_issue_is_rendered_into_a_folder(home: Path, tmp_path: Path, typed: Type) -> None:
     put(home, "ferry")
     typed("compose", "--date", DAY)
     done = typed("render", "next", "--out", tmp_path / "proof", "--json")
@@ -258,7 +238,7 @@ def test_an_issue_is_rendered_into_a_folder(home: Path, tmp_path: Path, typed: A
     assert words.err == f"Rendered issue {DAY}, content {done.document['sha256'][:8]}.\n"
 
 
-def test_a_rendering_that_cannot_be_written_is_an_error_in_words(home: Path, tmp_path: Path, typed: Any) -> None:
+def test_a_rendering_that_cannot_be_written_is_an_error_in_words(home: Path, tmp_path: Path, typed: Type) -> None:
     put(home, "ferry")
     typed("compose", "--date", DAY)
     (tmp_path / "proof").write_text("mine")

@@ -1,12 +1,9 @@
 """`biweekly reports`, as it is typed."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-from biweekly.cli.frame import run
+from tests.cli.typed import Type, found_empty, typist
 
 BODY = "The ferry has not come since the ice, and nobody in Kerbent has asked after it."
 PAGE = f"""Wednesday, 06 May 2015
@@ -28,31 +25,12 @@ URL = "https://review.example/item/77-quarry.html"
 
 @pytest.fixture
 def home(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
-    assert run(["init", str(tmp_path / "review"), "--no-input"]) == 0
-    capsys.readouterr()
-    return tmp_path / "review"
-
-
-class Typed:
-    """What a command came to."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def document(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.out)
-        return found
+    return found_empty(tmp_path / "review", capsys)
 
 
 @pytest.fixture
-def typed(home: Path, capsys: pytest.CaptureFixture[str]) -> Any:
-    def type_it(*words: object) -> Typed:
-        code = run(["-C", str(home), "reports", *map(str, words)])
-        out, err = capsys.readouterr()
-        return Typed(code, out, err)
-
-    return type_it
+def typed(home: Path, capsys: pytest.CaptureFixture[str]) -> Type:
+    return typist(home, "reports", capsys)
 
 
 def put(home: Path, name: str, *settings: str, body: str = BODY) -> Path:
@@ -70,7 +48,7 @@ def page(tmp_path: Path, text: str = PAGE, name: str = "page.txt") -> Path:
 # --- import ------------------------------------------------------------------------------------------------------
 
 
-def test_a_page_is_filed_and_told_in_words(home: Path, tmp_path: Path, typed: Any) -> None:
+def test_a_page_is_filed_and_told_in_words(home: Path, tmp_path: Path, typed: Type) -> None:
     done = typed("import", page(tmp_path), "--url", URL)
     assert done.code == 0
     assert done.out.splitlines() == [
@@ -82,7 +60,7 @@ def test_a_page_is_filed_and_told_in_words(home: Path, tmp_path: Path, typed: An
     assert sorted(one.name for one in (home / "reports").iterdir()) == ["2015-05-06-the-quarry-road.md", "sources"]
 
 
-def test_an_import_as_json_has_the_keys_that_scripts_rely_on(tmp_path: Path, typed: Any) -> None:
+def test_an_import_as_json_has_the_keys_that_scripts_rely_on(tmp_path: Path, typed: Type) -> None:
     done = typed("import", page(tmp_path), "--url", URL, "--json")
     assert (done.code, done.err) == (0, "")
     document = done.document
@@ -99,7 +77,7 @@ def test_an_import_as_json_has_the_keys_that_scripts_rely_on(tmp_path: Path, typ
     } == report  # fmt: skip
 
 
-def test_a_dry_run_says_the_same_and_writes_nothing(home: Path, tmp_path: Path, typed: Any) -> None:
+def test_a_dry_run_says_the_same_and_writes_nothing(home: Path, tmp_path: Path, typed: Type) -> None:
     done = typed("import", page(tmp_path), "--url", URL, "--dry-run", "--json")
     (report,) = done.document["reports"]
     assert (report["outcome"], report["file"], report["title"]) == ("read", None, "The Quarry Road")
@@ -108,7 +86,7 @@ def test_a_dry_run_says_the_same_and_writes_nothing(home: Path, tmp_path: Path, 
 
 
 def test_what_cannot_be_read_is_set_aside_with_its_cure_the_rest_go_on_and_the_exit_code_is_1(
-    home: Path, tmp_path: Path, typed: Any
+    home: Path, tmp_path: Path, typed: Type
 ) -> None:
     (tmp_path / "bad.md").write_text('+++\ntitle = "A"\nsection = Field Reports\n+++\n\n' + BODY, "utf-8")
     (tmp_path / "empty.txt").write_text("\n", "utf-8")
@@ -126,7 +104,7 @@ def test_what_cannot_be_read_is_set_aside_with_its_cure_the_rest_go_on_and_the_e
     assert (home / "reports" / "2015-05-06-the-quarry-road.md").exists()
 
 
-def test_a_set_aside_file_has_its_place_in_json(tmp_path: Path, typed: Any) -> None:
+def test_a_set_aside_file_has_its_place_in_json(tmp_path: Path, typed: Type) -> None:
     done = typed("import", page(tmp_path, "+++\n[\n\n", "bad.md"), "--json")
     assert done.code == 1
     (aside,) = done.document["set_aside"]
@@ -134,7 +112,7 @@ def test_a_set_aside_file_has_its_place_in_json(tmp_path: Path, typed: Any) -> N
     assert set(aside) >= {"source", "code", "message"}
 
 
-def test_yaml_that_only_looks_like_yaml_is_read_with_a_warning(tmp_path: Path, typed: Any) -> None:
+def test_yaml_that_only_looks_like_yaml_is_read_with_a_warning(tmp_path: Path, typed: Type) -> None:
     text = f"---\ntitle: GEORGIA: THE HONEYMOON IS OVER\nauthor: Anna Lund\ndate: 2001-11-20\n---\n\n{BODY}\n"
     done = typed("import", page(tmp_path, text, "georgia.md"))
     assert done.code == 0
@@ -144,7 +122,7 @@ def test_yaml_that_only_looks_like_yaml_is_read_with_a_warning(tmp_path: Path, t
     assert "  No, by Anna Lund" in typed("import", no).out
 
 
-def test_a_picture_that_is_not_there_sets_its_report_aside(home: Path, tmp_path: Path, typed: Any) -> None:
+def test_a_picture_that_is_not_there_sets_its_report_aside(home: Path, tmp_path: Path, typed: Type) -> None:
     text = f'+++\ntitle = "The Dam"\nimages = ["dam.jpg"]\n+++\n\n{BODY}\n'
     done = typed("import", page(tmp_path, text, "dam.md"))
     assert (done.code, "set aside image-missing" in done.err) == (1, True)
@@ -153,7 +131,7 @@ def test_a_picture_that_is_not_there_sets_its_report_aside(home: Path, tmp_path:
     assert (home / "reports" / "the-dam" / "dam.jpg").read_bytes() == b"jpeg"
 
 
-def test_an_editors_own_work_is_never_written_over(home: Path, tmp_path: Path, typed: Any) -> None:
+def test_an_editors_own_work_is_never_written_over(home: Path, tmp_path: Path, typed: Type) -> None:
     typed("import", page(tmp_path))
     mine = home / "reports" / "2015-05-06-the-quarry-road.md"
     mine.write_text(mine.read_text("utf-8").replace("The Quarry Road", "My Quarry Road"), "utf-8")
@@ -163,12 +141,12 @@ def test_an_editors_own_work_is_never_written_over(home: Path, tmp_path: Path, t
     assert "My Quarry Road" in mine.read_text("utf-8")
 
 
-def test_one_address_for_several_files_is_a_usage_error(tmp_path: Path, typed: Any) -> None:
+def test_one_address_for_several_files_is_a_usage_error(tmp_path: Path, typed: Type) -> None:
     done = typed("import", page(tmp_path), page(tmp_path, name="other.txt"), "--url", URL)
     assert (done.code, "error url-for-many" in done.err) == (2, True)
 
 
-def test_a_folder_that_cannot_be_written_sets_aside_in_words(home: Path, tmp_path: Path, typed: Any) -> None:
+def test_a_folder_that_cannot_be_written_sets_aside_in_words(home: Path, tmp_path: Path, typed: Type) -> None:
     (home / "reports").rmdir()
     (home / "reports").write_text("")
     done = typed("import", page(tmp_path))
@@ -179,7 +157,7 @@ def test_a_folder_that_cannot_be_written_sets_aside_in_words(home: Path, tmp_pat
 
 
 def test_reports_are_listed_oldest_first_with_a_sign_where_there_is_something_to_look_at(
-    home: Path, typed: Any
+    home: Path, typed: Type
 ) -> None:
     put(
         home, "b", 'title = "The Dam"', 'authors = ["Anna Lund"]', "published = 2001-11-20", 'section = "Field Reports"'
@@ -197,7 +175,7 @@ def test_reports_are_listed_oldest_first_with_a_sign_where_there_is_something_to
     assert [one["id"] for one in typed("list", "--json").document["reports"]] == ["a", "b"]
 
 
-def test_a_list_ends_with_1_where_a_file_had_to_be_set_aside(home: Path, typed: Any) -> None:
+def test_a_list_ends_with_1_where_a_file_had_to_be_set_aside(home: Path, typed: Type) -> None:
     put(home, "a", 'title = "The Ferry"')
     put(home, "b", "title = ")
     put(home, "c", 'id = "a"', 'title = "Twice"')
@@ -212,7 +190,7 @@ def test_a_list_ends_with_1_where_a_file_had_to_be_set_aside(home: Path, typed: 
     )
 
 
-def test_a_report_is_shown_by_its_id_or_the_beginning_of_it(home: Path, typed: Any) -> None:
+def test_a_report_is_shown_by_its_id_or_the_beginning_of_it(home: Path, typed: Type) -> None:
     put(
         home,
         "2001-11-20-ferry",
@@ -231,7 +209,7 @@ def test_a_report_is_shown_by_its_id_or_the_beginning_of_it(home: Path, typed: A
     assert report["received"] is not None
 
 
-def test_an_id_goes_before_those_that_only_begin_like_it(home: Path, typed: Any) -> None:
+def test_an_id_goes_before_those_that_only_begin_like_it(home: Path, typed: Type) -> None:
     put(home, "ferry", 'title = "The Ferry"')
     put(home, "ferry-2", 'title = "The Other Ferry"')
     assert "title      The Ferry\n" in typed("show", "ferry").out
@@ -239,7 +217,7 @@ def test_an_id_goes_before_those_that_only_begin_like_it(home: Path, typed: Any)
     assert (several.code, "several reports begin like that: ferry-2, ferry" in several.err) == (1, True)
 
 
-def test_a_report_that_is_not_there_or_set_aside_is_an_error_with_a_cure(home: Path, typed: Any) -> None:
+def test_a_report_that_is_not_there_or_set_aside_is_an_error_with_a_cure(home: Path, typed: Type) -> None:
     put(home, "b", "title = ")
     gone = typed("show", "ferry")
     assert (gone.code, gone.err.splitlines()[1]) == (1, "  help: biweekly reports list")
@@ -247,7 +225,7 @@ def test_a_report_that_is_not_there_or_set_aside_is_an_error_with_a_cure(home: P
     assert (aside.code, "error bad-front-matter: reports/b.md:2: it was set aside" in aside.err) == (1, True)
 
 
-def test_a_check_names_every_warning_with_its_line(home: Path, typed: Any) -> None:
+def test_a_check_names_every_warning_with_its_line(home: Path, typed: Type) -> None:
     put(home, "a", 'title = "The Ferry"', 'authors = ["Anna Lund"]', 'published = "soon"', 'mood = "grey"')
     put(home, "b", 'title = "The Dam"', 'authors = ["Anna Lund"]', "published = 2001-11-20")
     done = typed("check")
@@ -264,7 +242,7 @@ def test_a_check_names_every_warning_with_its_line(home: Path, typed: Any) -> No
     assert [one["code"] for one in broken.document["set_aside"]] == ["empty-body"]
 
 
-def test_a_folder_that_is_none_is_an_error_in_words(home: Path, typed: Any) -> None:
+def test_a_folder_that_is_none_is_an_error_in_words(home: Path, typed: Type) -> None:
     (home / "reports").rmdir()
     (home / "reports").write_text("")
     done = typed("list")

@@ -2,7 +2,6 @@
 
 import re
 import threading
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -22,16 +21,8 @@ RHYTHM = ScheduleConfig(anchor=date(2026, 11, 26), timezone="Europe/Stockholm")
 
 
 @pytest.fixture
-def relay() -> Iterator[Relay]:
-    with Relay() as opened:
-        yield opened
-
-
-@pytest.fixture
-def paper(tmp_path: Path, capsys: pytest.CaptureFixture[str], relay: Relay) -> Paper:
-    made = found(tmp_path / "paper", capsys)
-    made.use_relay(relay.port)
-    return made
+def paper(related: Paper) -> Paper:
+    return related
 
 
 def due_of(paper: Paper, issue: str) -> datetime:

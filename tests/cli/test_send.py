@@ -3,7 +3,7 @@
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -22,12 +22,6 @@ REPORT_KEYS = (
     "schema", "issue", "mailing", "state", "planned", "to_go", "accepted", "waiting", "failed", "uncertain", "skipped",
     "adds_up", "not_mailed", "started", "finished",
 )  # fmt: skip
-
-
-@pytest.fixture
-def relay() -> Iterator[Relay]:
-    with Relay() as opened:
-        yield opened
 
 
 @pytest.fixture

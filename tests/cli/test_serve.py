@@ -1,59 +1,36 @@
 """`biweekly serve` as real processes: pages and clock, each started again alone, both stopped in good order."""
 
 import os
-import queue
 import re
 import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
-from tests.cli.paper import NOW, READERS, Paper, found
+from tests.cli.paper import NOW, READERS, Paper
 from tests.journeys.house import wait_until
+from tests.support.overheard import Overheard
 from tests.transports.relay import Relay
 
 from biweekly.store import tables
 
-PATIENCE = 60.0
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are found by Linux's /proc"),
 ]
 
 
-class Served:
+class Served(Overheard):
     """`serve` and all it says."""
 
     def __init__(self, root: Path, *words: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "biweekly", "-C", str(root), "serve", *words], stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
-        self.said: list[str] = []
-        self._lines: queue.Queue[str | None] = queue.Queue()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._lines.put(line.rstrip())
-        self._lines.put(None)
-
-    def hear(self, pattern: str) -> "re.Match[str]":
-        """Listen until a line matches."""
-        while True:
-            line = self._lines.get(timeout=PATIENCE)
-            assert line is not None, f"nobody said {pattern}: {self.said}"
-            self.said.append(line)
-            if (found_line := re.search(pattern, line)) is not None:
-                return found_line
+        command = [sys.executable, "-m", "biweekly", "-C", str(root), "serve", *words]
+        super().__init__(command, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
 
     def hear_all(self, *patterns: str) -> dict[str, "re.Match[str]"]:
         """Listen until each pattern has matched a line, in whatever order."""
@@ -79,31 +56,14 @@ class Served:
 
     def end(self) -> int:
         """Hear it out, and return its exit code; nothing may ever show a traceback."""
-        while (line := self._lines.get(timeout=PATIENCE)) is not None:
-            self.said.append(line)
-        code = self.process.wait(PATIENCE)
+        code = super().end()
         assert not [line for line in self.said if "Traceback" in line], self.said
         return code
 
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self._reader.join(PATIENCE)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-
 
 @pytest.fixture
-def relay() -> Iterator[Relay]:
-    with Relay() as opened:
-        yield opened
-
-
-@pytest.fixture
-def paper(tmp_path: Path, capsys: pytest.CaptureFixture[str], relay: Relay) -> Paper:
-    made = found(tmp_path / "paper", capsys)
-    made.use_relay(relay.port)
-    return made
+def paper(related: Paper) -> Paper:
+    return related
 
 
 @pytest.fixture

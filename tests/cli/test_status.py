@@ -32,12 +32,6 @@ def paper(tmp_path: Path, capsys: Talk) -> Paper:
     return found(tmp_path / "paper", capsys)
 
 
-@pytest.fixture
-def relay() -> Iterator[Relay]:
-    with Relay() as opened:
-        yield opened
-
-
 def problems(paper: Paper) -> list[str]:
     found_problems: list[str] = paper.run("status", "--json").json["problems"]
     return found_problems

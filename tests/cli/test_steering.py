@@ -3,7 +3,6 @@
 import io
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,16 +20,8 @@ TORN = Fault(at="dot", do="accept-and-drop", to="^cholpon@", times=1)
 
 
 @pytest.fixture
-def relay() -> Iterator[Relay]:
-    with Relay() as opened:
-        yield opened
-
-
-@pytest.fixture
-def paper(tmp_path: Path, capsys: Talk, relay: Relay) -> Paper:
-    made = found(tmp_path / "paper", capsys)
-    made.use_relay(relay.port)
-    return made
+def paper(related: Paper) -> Paper:
+    return related
 
 
 def begun(paper: Paper, relay: Relay, *faults: Fault) -> str:

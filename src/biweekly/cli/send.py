@@ -54,7 +54,7 @@ def send(
 
 
 def _show_plan(publication: "Publication", plan: "SendingPlan", warnings: tuple[str, ...], *, as_json: bool) -> None:
-    relays = [f"{one.host}:{one.port} ({one.tls})" for one in publication.config.relay]
+    relays = [f"{one.name} ({one.tls})" for one in publication.config.relay]
     to = ", ".join(relays) or "the built-in mailbox; nothing leaves this machine"
     if as_json:
         speak.show_json("send-plan", {

@@ -51,7 +51,7 @@ class Standing:
         slowed = book.read("lane", [one.name for one in self.lanes])
         per_lane = config.delivery.per_lane
         self.lane_paces = {name: permit(pace, per_lane.get(name)) for name, pace in slowed.items()}
-        names = {f"{one.host}:{one.port}": one.rate for one in config.relay}
+        names = {one.name: one.rate for one in config.relay}
         found = book.read("relay", names)
         self.relays = {name: permit(found[name], rate) for name, rate in names.items()}
         self.today = {name: book.accepted_on(name, self.now.astimezone(UTC).date()) for name in names}

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 from biweekly.contracts import Transport
 from biweekly.delivery.bench import RelayDoor
@@ -35,6 +35,8 @@ class Sender(Protocol):
 class Relay:
     """One relay on duty: whether it answers, and how fast it may be mailed."""
 
+    kind: ClassVar[str] = "relay"
+
     def __init__(self, door: RelayDoor, pace: Pace) -> None:
         """Begin with the pace that its row says."""
         self.door = door
@@ -47,6 +49,11 @@ class Relay:
         self.accepted = 0
         self.left_today: int | None = None
         self._rest = _FIRST_REST
+
+    @property
+    def name(self) -> str:
+        """The name of its row."""
+        return self.door.name
 
     def failed(self, error: RelayUnavailable, now: float) -> None:
         """Rest: it could not be reached, or closed on us."""

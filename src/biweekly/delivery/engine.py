@@ -20,6 +20,7 @@ from biweekly.delivery.lanes import Board
 from biweekly.delivery.pace import permit
 from biweekly.delivery.pacing import Pacing
 from biweekly.delivery.retry import Due
+from biweekly.delivery.scope import CLOSING
 from biweekly.delivery.scribes import Scribes
 from biweekly.errors import BiweeklyError, RelayUnavailable, RenderError, StoppedPartWay, TransportError
 from biweekly.model.mailing import (
@@ -37,7 +38,6 @@ from biweekly.model.mailing import (
 _COMMIT_WITHIN: Final = 0.05  # seconds an answer may stay uncommitted
 _IDLE: Final = 0.5
 _AHEAD_SECONDS: Final = 10.0  # of work at most is claimed where there is a rate
-_SERVICE_CLOSING: Final = 421
 _TRIES_ON_THE_SPOT: Final = 3
 _LEASE_SHARE: Final = 0.9
 
@@ -348,7 +348,7 @@ class _Sending:
             except BiweeklyError as error:
                 self.stop_for(error)
             self.pacing.heed(answer, place, relay)
-            if answer.code == _SERVICE_CLOSING:
+            if answer.code == CLOSING:
                 # The relay has had enough of this connection, or of us for now; it is no word about this reader.
                 answer = RelayUnavailable(f"the relay is closing: {answer}", code="relay-closing")
             else:

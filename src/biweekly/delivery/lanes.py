@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import ClassVar, Final
 
 from biweekly.delivery.pace import Pace, Throttle
 from biweekly.model.mailing import Lane, Place
@@ -42,6 +42,12 @@ class LaneState:
     took: float | None = None
     quick: bool = False
     answered: int = 0
+    kind: ClassVar[str] = "lane"
+
+    @property
+    def name(self) -> str:
+        """The name of its row."""
+        return self.info.name
 
     @property
     def in_flight(self) -> int:

@@ -2,20 +2,26 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Final, Protocol
+from functools import partial
+from typing import Final, Protocol, TypeVar
 
-from biweekly.delivery.bench import Bench, PaceBook
+from biweekly.delivery.bench import Bench
 from biweekly.delivery.crew import Relay
 from biweekly.delivery.lanes import Board, LaneState
 from biweekly.delivery.pace import Pace, Throttle, ease, slow_down
-from biweekly.delivery.scope import asks_for_patience
-from biweekly.model.mailing import Phase, Place, Reply
+from biweekly.delivery.scope import READER_KNOWN, asks_for_patience
+from biweekly.model.mailing import Place, Reply
 
 _GRANT_SECONDS: Final = 1.0  # slots are reserved for about so long at a time
 _LOOK_EVERY: Final = 5.0
-_READER_KNOWN: Final = (Phase.RCPT, Phase.DATA, Phase.CONTENT)
 
-OnThread = Callable[[Callable[[], object]], Awaitable[object]]
+T = TypeVar("T")
+
+
+class OnThread(Protocol):
+    """Runs a call on the thread that has the database."""
+
+    def __call__(self, call: Callable[[], T]) -> Awaitable[T]: ...  # noqa: D102
 
 
 class _Paced(Protocol):
@@ -24,12 +30,17 @@ class _Paced(Protocol):
     pace: Pace
     throttle: Throttle
 
+    @property
+    def kind(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
 
 class Pacing:
     """The paces of one sender."""
 
     def __init__(self, bench: Bench, board: Board, relays: list[Relay], on_thread: OnThread) -> None:
-        """`on_thread` runs a call on the thread that has the database."""
+        """Begin with the paces that the rows say."""
         self._bench = bench
         self._board = board
         self._relays = relays
@@ -42,7 +53,7 @@ class Pacing:
         """Slow down where an answer says that it goes too fast: the reader's lane, or the relay itself."""
         if not asks_for_patience(answer):
             return
-        paced: _Paced = self._board.lanes[place.spot.lane] if answer.phase in _READER_KNOWN else relay
+        paced: _Paced = self._board.lanes[place.spot.lane] if answer.phase in READER_KNOWN else relay
         elapsed = max(1.0, self._bench.monotonic() - self._began)
         sent = paced.answered if isinstance(paced, LaneState) else relay.sent
         slower = slow_down(paced.pace, seen=max(1.0, sent / elapsed), why=str(answer), now=self._bench.clock())
@@ -56,14 +67,14 @@ class Pacing:
             await self._look(today)
         changed, self._changed = self._changed, {}
         for (kind, name), paced in changed.items():
-            await self._on_thread(_keeping(self._bench.pace_book, kind, name, paced.pace))
+            await self._on_thread(partial(self._bench.pace_book.keep, kind, name, paced.pace))
         if working:
             for relay in self._relays:
                 if relay.pace.rate is not None and relay.on_duty(now, today):
-                    await self._reserve("relay", relay.door.name, relay, relay.pace.rate)
+                    await self._reserve(relay, relay.pace.rate)
             for lane in self._board.lanes.values():
                 if lane.pace.rate is not None and lane.due and not lane.pace.resting(today):
-                    await self._reserve("lane", lane.info.name, lane, lane.pace.rate)
+                    await self._reserve(lane, lane.pace.rate)
 
     async def _look(self, today: datetime) -> None:
         everybody: list[_Paced] = [*self._relays, *self._board.lanes.values()]
@@ -73,23 +84,23 @@ class Pacing:
         for relay in self._relays:
             if relay.accepted:
                 letters, relay.accepted = relay.accepted, 0
-                await self._on_thread(_counting(self._bench.pace_book, relay.door.name, letters, today))
-            left = await self._on_thread(_asking(relay, today))
-            relay.left_today = left if isinstance(left, int) else None
+                count = partial(self._bench.pace_book.count_accepted, relay.door.name, letters, now=today)
+                await self._on_thread(count)
+            relay.left_today = await self._on_thread(partial(relay.door.daily, today))
 
     async def finish(self) -> None:
         """Write down what is not written yet."""
         self._looked = float("-inf")
         await self.tend(working=False)
 
-    async def _reserve(self, kind: str, name: str, paced: _Paced, rate: float) -> None:
+    async def _reserve(self, paced: _Paced, rate: float) -> None:
         slots = max(1, int(rate * _GRANT_SECONDS))
         if paced.throttle.left > slots // 2:
             return
         now, today = self._bench.monotonic(), self._bench.clock()
-        first = await self._on_thread(_reserving(self._bench.pace_book, kind, name, slots, rate, today))
-        if isinstance(first, datetime):
-            paced.throttle.grant(slots, begins=now + (first - today).total_seconds(), gap=1 / rate)
+        reserve = partial(self._bench.pace_book.reserve, paced.kind, paced.name, slots, rate=rate, now=today)
+        first = await self._on_thread(reserve)
+        paced.throttle.grant(slots, begins=now + (first - today).total_seconds(), gap=1 / rate)
 
     def _set(self, paced: _Paced, pace: Pace) -> None:
         if pace == paced.pace:
@@ -97,25 +108,4 @@ class Pacing:
         if pace.rate != paced.pace.rate:
             paced.throttle.forget()
         paced.pace = pace
-        where = ("lane", paced.info.name) if isinstance(paced, LaneState) else ("relay", _name(paced))
-        self._changed[where] = paced
-
-
-def _name(paced: _Paced) -> str:
-    return paced.door.name if isinstance(paced, Relay) else ""
-
-
-def _keeping(book: PaceBook, kind: str, name: str, pace: Pace) -> Callable[[], object]:
-    return lambda: book.keep(kind, name, pace)
-
-
-def _counting(book: PaceBook, name: str, letters: int, today: datetime) -> Callable[[], object]:
-    return lambda: book.count_accepted(name, letters, now=today)
-
-
-def _asking(relay: Relay, today: datetime) -> Callable[[], object]:
-    return lambda: relay.door.daily(today)
-
-
-def _reserving(book: PaceBook, kind: str, name: str, slots: int, rate: float, today: datetime) -> Callable[[], object]:
-    return lambda: book.reserve(kind, name, slots, rate=rate, now=today)
+        self._changed[paced.kind, paced.name] = paced

@@ -9,7 +9,7 @@ from biweekly.model.mailing import Phase, Reply, Scope
 CLOSING: Final = 421  # the session ends (RFC 5321 section 3.8)
 
 # Before RCPT the relay does not know the reader, so nothing it says there can be about them.
-_READER_KNOWN: Final = frozenset({Phase.RCPT, Phase.DATA, Phase.CONTENT})
+READER_KNOWN: Final = frozenset({Phase.RCPT, Phase.DATA, Phase.CONTENT})
 _HARD_WITHOUT_STATUS: Final = frozenset({550, 551, 553, 556})
 _LOGIN: Final = frozenset({454, 530, 534, 535, 538})
 _PROTOCOL: Final = frozenset({500, 501, 502, 503, 504, 555})
@@ -54,7 +54,7 @@ def scope_of(reply: Reply) -> Scope:
     The enhanced status wins where its class is the basic code's. Policy (x.7.y) is never the reader's fault, but for
     a greylisting (450 or 451 with 4.7.1). Any code and any text gives a scope; what makes no sense is the sender's.
     """
-    known = reply.phase in _READER_KNOWN
+    known = reply.phase in READER_KNOWN
     match reply.code // 100:
         case _ if reply.code == CLOSING:
             return Scope.DOMAIN  # whatever else it says

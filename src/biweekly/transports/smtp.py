@@ -204,7 +204,7 @@ async def open_smtp(
     `relay-protocol`, `relay-closed`, `relay-timeout`; ConfigError `ca-file-unreadable`, `password-missing` or
     `bad-ehlo-name`.
     """
-    host, place = relay.host.strip("[]"), f"{relay.host}:{relay.port}"
+    host, place = relay.host.strip("[]"), relay.name
     if relay.user is not None and login is None:
         raise ConfigError(
             "a user without a password", code="password-missing", key="relay.password_file",

@@ -6,15 +6,19 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from starlette.datastructures import MutableHeaders
 from starlette.responses import HTMLResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from biweekly.model.issue import Entry
 
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS: Final = (
+    ("content-security-policy", _POLICY),
+    ("cache-control", "no-store"),
+    ("referrer-policy", "no-referrer"),
+    ("x-content-type-options", "nosniff"),
 )
 # Scripts never run in a mail. With the same origin the page around it can measure its height; links open outside.
 SANDBOX: Final = "allow-same-origin allow-popups allow-popups-to-escape-sandbox"
@@ -48,27 +52,6 @@ def static(name: str) -> Response | None:
     if name not in _STATIC:
         return None
     return Response(files("biweekly.web").joinpath("static", name).read_bytes(), media_type=_STATIC[name])
-
-
-class Guard:
-    """Gives every answer the strict policy, unless it has one of its own."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, with the headers added as the answer begins."""
-
-        async def send_guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("content-security-policy", _POLICY)
-                headers.setdefault("cache-control", "no-store")
-                headers.setdefault("referrer-policy", "no-referrer")
-                headers.setdefault("x-content-type-options", "nosniff")
-            await send(message)
-
-        await self.app(scope, receive, send_guarded)
 
 
 @cache

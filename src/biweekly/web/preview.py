@@ -31,6 +31,7 @@ from biweekly.errors import BiweeklyError, NothingToDo
 from biweekly.model.issue import IssueId
 from biweekly.web import frame, mailbox
 from biweekly.web.bell import Bell
+from biweekly.web.guard import Guard
 from biweekly.web.proofing import FOLDERS, Proof, ProofDesk
 
 HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
@@ -92,7 +93,7 @@ def preview_app(root: Path, *, environ: Environ, watch: bool = True) -> Starlett
         ],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False),
-            Middleware(frame.Guard),
+            Middleware(Guard, headers=frame.HEADERS),
         ],
         exception_handlers={BiweeklyError: _faulty, 404: _lost},
         lifespan=lifespan,

@@ -66,7 +66,7 @@ def _told(engine: Engine, mailing: Mailing) -> Told:
 
 def _paces(publication: Publication, engine: Engine, going: list[MailingId]) -> Mapping[tuple[str, str], Pace]:
     book, config = PaceBook(engine), publication.config
-    rates = {f"{one.host}:{one.port}": one.rate for one in config.relay}
+    rates = {one.name: one.rate for one in config.relay}
     names = dict.fromkeys(lane.name for mailing in going for lane in accounts.lane_infos(engine, mailing))
     relays = {("relay", n): permit(pace, rates[n]) for n, pace in book.read("relay", rates).items()}
     per_lane = config.delivery.per_lane

@@ -12,9 +12,10 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from biweekly.errors import StoreError
+from biweekly.web.guard import Guard
 from biweekly.web.public import issues, leaving, lobby
 from biweekly.web.public.doors import PublicDoors
-from biweekly.web.public.guard import Guard
+from biweekly.web.public.guard import HEADERS
 
 __all__: Final = ["PublicDoors", "public_app"]
 
@@ -30,7 +31,7 @@ def public_app(doors: PublicDoors) -> Starlette:
             Route("/style.css", lobby.style, name="style"),
             Route("/robots.txt", lobby.robots, name="robots"),
         ],
-        middleware=[Middleware(Guard)],
+        middleware=[Middleware(Guard, headers=HEADERS)],
         exception_handlers={
             404: partial(lobby.lost, doors),
             405: partial(lobby.wrong_way, doors),
