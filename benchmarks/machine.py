@@ -37,6 +37,12 @@ def memory_of(pid: int) -> float:
     return int(found[1]) / 1024 if found else 0.0
 
 
+def peak_of(pid: int) -> float:
+    """Return the most memory that a process itself has held so far, in MB; its children are not in it."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
+
+
 def busy() -> float:
     """Return the seconds for which the cores of this machine have been busy since it started."""
     fields = [int(one) for one in Path("/proc/stat").read_text().partition("\n")[0].split()[1:]]

@@ -146,17 +146,19 @@ class _Sights:
 def _look(process: "subprocess.Popen[bytes]", letters: Callable[[], int]) -> _Sights:
     sights, ended = _Sights(), 0
     while not ended:
-        sights.seen.append(Sight(letters(), _memory_or_none(process.pid)))
+        sights.seen.append(Sight(letters(), _memory_or_none(machine.memory_of, process.pid)))
+        sights.peak_mb = max(sights.peak_mb, _memory_or_none(machine.peak_of, process.pid))
         time.sleep(_LOOK_EVERY)
         ended, status, used = os.wait4(process.pid, os.WNOHANG)
     process.returncode = os.waitstatus_to_exitcode(status)
-    sights.peak_mb, sights.cpu = used.ru_maxrss / 1024, used.ru_utime + used.ru_stime
+    # Not its ru_maxrss: that begins with what this very process held when it started the other.
+    sights.cpu = used.ru_utime + used.ru_stime
     sights.seen = [one for one in sights.seen if one.memory_mb]
     return sights
 
 
-def _memory_or_none(pid: int) -> float:
+def _memory_or_none(ask: Callable[[int], float], pid: int) -> float:
     try:
-        return machine.memory_of(pid)
+        return ask(pid)
     except OSError:
         return 0.0
