@@ -115,6 +115,8 @@ class _Sending:
     # -- the keeper: the ledger's side -------------------------------------------------------------------------------
 
     async def _keep(self) -> tuple[Ending, datetime | None]:
+        # Before anything is claimed: what a relay may still get today must be known with its first letter.
+        await self._guarded(self.pacing.tend(working=False))
         while self.fatal is None:
             if self.stop.is_set():
                 return Ending.STOPPED, None
